@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error this package raises on purpose: a request's fault carries its HTTP status, an artifact's names its file."""
+
+from http import HTTPStatus
+
+
+class PredictorError(Exception):
+    """An error whose text may be shown to the caller.
+
+    Attributes:
+        status: The HTTP status that answers a request which met this error.
+    """
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class InvalidRequestError(PredictorError):
+    """The request cannot be understood or does not fit the model's signature (400)."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ModelNotFoundError(PredictorError):
+    """No model, or no such version of it, is served here (404)."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class RequestTooLargeError(PredictorError):
+    """The request's body is over the limit (413)."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class ModelNotReadyError(PredictorError):
+    """The model is known but does not answer yet, or no more (503)."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class ArtifactError(PredictorError):
+    """A model artifact, or the file it is made from, cannot be trusted or used; the text names the file."""
+
+
+class PackingError(PredictorError):
+    """A model and its sample cannot be made into an artifact; the text says what to change."""
+
+
+class SettingsError(PredictorError):
+    """A setting is unknown or has a value that cannot be used; the text names it and never prints a secret."""
