@@ -1,6 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line."""
+"""The command line's root: it knows where each command lives, and imports that part only when the command is called."""
+
+import logging
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+
+from predictors.errors import PredictorError
+
+#: Of each command: the module and attribute that define it, and its line in the list of commands.
+_COMMANDS: Final = {
+    "inspect": ("predictors.commands", "inspect", "Show what an artifact holds and which scorer serves it."),
+    "pack": ("predictors.commands", "pack", "Pack a fitted model into a verified artifact."),
+    "predict": ("predictors.commands", "predict", "Send a V2 request to a server and print its answer."),
+    "serve": ("predictors.commands", "serve", "Serve artifacts over REST and gRPC."),
+    "train": ("pipelines.commands", "train", "Train and evaluate one of the use cases on its real data."),
+}
+
+
+class _Parts(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (likewise)
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (likewise)
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name][2]) for name in sorted(_COMMANDS)])
+
+
+@click.group(cls=_Parts, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="portside")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but the result.")
+def cli(*, quiet: bool) -> None:
+    """Take a trained scikit-learn model to production on Kubernetes, on top of KServe.
+
+    Shell completion: eval "$(_PORTSIDE_COMPLETE=bash_source portside)", likewise zsh_source and fish_source.
+    """
+    logging.basicConfig(level=logging.WARNING, format="portside: %(message)s", stream=sys.stderr)
+    for part in ("pipelines", "predictors"):
+        logging.getLogger(part).setLevel(logging.WARNING if quiet else logging.INFO)
 
 
 def main() -> None:
-    """Run it."""
+    """Run the command line; what a caller can mend ends with one sentence and exit code 2."""
+    try:
+        cli(prog_name="portside")
+    except PredictorError as err:
+        click.echo(f"portside: {err}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

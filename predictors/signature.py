@@ -38,9 +38,9 @@ class Column(_Frozen):
     missing: bool = False
 
 
-def _has_one_free_axis_at_most(shape: tuple[int, ...]) -> tuple[int, ...]:
-    if any(size < -1 or (size == -1 and axis) for axis, size in enumerate(shape)):
-        raise ValueError("only the first axis may be free (-1), and no size may be below that")
+def _has_sizes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if any(size < -1 for size in shape):
+        raise ValueError("a size is -1 where it is free, and never below that")
     return shape
 
 
@@ -50,24 +50,32 @@ class TensorSpec(_Frozen):
     Attributes:
         name: The tensor's name in V2 requests and answers.
         datatype: Its V2 datatype.
-        shape: Its shape; a first axis of -1 is the number of rows.
+        shape: Its shape; a first axis of -1 is the number of rows. Of an output any axis may be free (-1).
         columns: Of an input: one for each place on the last axis, or a single one for a tensor of rank 1.
-        labels: Of an output of rank 2: what each place on the last axis stands for (class labels of probabilities).
+        labels: Of an output: what each place on the last axis stands for (rank 2, as class labels do for
+            probabilities), or the values it may take (rank 1).
         default: Of an optional input: the flat data taken when a request leaves it out. None: the input is required.
     """
 
     name: str = Field(min_length=1)
     datatype: Datatype
-    shape: Annotated[tuple[int, ...], AfterValidator(_has_one_free_axis_at_most)]
+    shape: Annotated[tuple[int, ...], AfterValidator(_has_sizes)]
     columns: tuple[Column, ...] = ()
     labels: tuple[str | int | float | bool, ...] | None = None
     default: tuple[str | int | float | bool, ...] | None = None
 
 
+def _free_in_rows_only(inputs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+    for spec in inputs:
+        if -1 in spec.shape[1:]:
+            raise ValueError(f"of the input {spec.name} only the first axis may be free (-1)")
+    return inputs
+
+
 class Signature(_Frozen):
     """The tensors of a model: what a request must bring and what an answer holds."""
 
-    inputs: tuple[TensorSpec, ...] = Field(min_length=1)
+    inputs: Annotated[tuple[TensorSpec, ...], AfterValidator(_free_in_rows_only)] = Field(min_length=1)
     outputs: tuple[TensorSpec, ...] = Field(min_length=1)
 
     def output(self, name: str) -> TensorSpec:

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+HTTP_PORT ?= 8080
+GRPC_PORT ?= 8081
+# The first of these that is new enough; set PYTHON to choose another.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
+	&& echo $$python && break; done)
+UV_VERSION := 0.13.9
+UV = $(shell command -v uv || echo .venv/bin/uv)
+BIN := .venv/bin
+
+.PHONY: help setup run test check format e2e clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: .venv/installed ## install from the lock into .venv
+
+.venv/installed: pyproject.toml uv.lock
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Portside needs Python 3.11, 3.12 or 3.13 with its venv module; install one, or name it: make PYTHON=..." >&2; \
+		exit 1; fi
+	@[ -x $(BIN)/python ] || { echo "creating .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv .venv || { \
+		echo "could not create .venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; }
+	@command -v uv >/dev/null || [ -x $(BIN)/uv ] || { echo "installing uv $(UV_VERSION) into .venv"; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || { \
+		echo "could not install uv; check the network, or install uv yourself" >&2; exit 1; }; }
+	@echo "installing from uv.lock"
+	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --inexact --no-progress --quiet --extra serve --extra pipelines || { \
+		echo "could not install from uv.lock; the lines above say which package" >&2; exit 1; }
+	@touch $@
+
+run: setup ## train the spam filter, pack it, serve it, ask it once
+	@rm -rf build/spam build/models/spam/1.0.0
+	@$(BIN)/portside train spam --out build/spam
+	@$(BIN)/portside pack build/spam/model.joblib --name spam --version 1.0.0 \
+		--sample build/spam/sample.parquet --training build/spam/training.json --out build/models
+	@exec $(BIN)/portside serve build/models/spam/1.0.0 \
+		--http-port $(HTTP_PORT) --grpc-port $(GRPC_PORT) --send examples/spam-request.json
+
+test: setup ## run the tests
+	@$(BIN)/pytest --ignore=tests/e2e $(ARGS)
+
+check: setup ## lint, types, architecture
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy portside.py predictors pipelines tests
+	@$(BIN)/lint-imports
+
+format: setup ## format the code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+e2e: setup ## run the tests that need a cluster, against $KUBECONFIG
+	@$(BIN)/pytest tests/e2e $(ARGS)
+
+clean: ## remove what was built; .venv stays
+	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

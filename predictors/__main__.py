@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The serving image's entry, with the arguments that a KServe runtime gives."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from predictors.errors import PredictorError
+from predictors.serving.main import serve
+from predictors.serving.settings import Settings
+
+
+def main() -> int:
+    """Serve the artifact that KServe's storage initializer put in place; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m predictors", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--model_name", help="the name to serve the model under; its own by default")
+    parser.add_argument("--model_dir", type=Path, default=Path("/mnt/models"), help="the artifact's folder")
+    parser.add_argument("--http_port", help="REST (8080)")
+    parser.add_argument("--grpc_port", help="gRPC (8081)")
+    parser.add_argument("--workers", help="processes that answer (1)")
+    words = vars(parser.parse_args())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("kserve").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    name, folder = words.pop("model_name"), words.pop("model_dir")
+    try:
+        return serve([folder], Settings.from_env(os.environ, **words), name=name)
+    except PredictorError as err:
+        logging.getLogger("predictors").error("%s", err)  # noqa: TRY400 (the sentence is the whole of it)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

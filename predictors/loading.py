@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one way an artifact becomes a model that answers: digests, signature, libraries, load, golden requests.
+
+Any broken link stops the chain with a sentence that names the file. Nothing is unpickled before the links ahead of it
+held. The golden requests run the whole request path, so a loaded model is a warm one.
+"""
+
+import logging
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from packaging.version import Version
+from sklearn.base import BaseEstimator
+
+from predictors.artifact import GOLDEN, MANIFEST, Artifact, open_artifact
+from predictors.errors import ArtifactError
+from predictors.estimator_file import read_estimator
+from predictors.golden import check_golden
+from predictors.processing import Processing, processing_class
+from predictors.scorers.choice import build_scorer
+from predictors.served_model import ServedModel
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPolicy:
+    """What an operator lets an artifact do.
+
+    Attributes:
+        allow_pickle: Whether ``model.joblib`` may be unpickled at all.
+        allow_imports: Packages besides the platform's own list that its pickle may import from.
+        verify_key: A PEM file with the Ed25519 public key that must have signed the artifact; None asks for none.
+    """
+
+    allow_pickle: bool = False
+    allow_imports: tuple[str, ...] = ()
+    verify_key: Path | None = None
+
+
+def load(folder: Path, policy: LoadPolicy | None = None, *, name: str | None = None) -> ServedModel:
+    """Return the model in an artifact's folder, verified and warm.
+
+    Args:
+        folder: The folder that holds ``artifact.json``.
+        policy: What the artifact may do; by default no pickle and no signature.
+        name: The name to serve it under; its own by default.
+
+    Raises:
+        ArtifactError: A link of the chain broke; the text names the file.
+        SettingsError: The policy's key cannot be used.
+    """
+    policy = policy or LoadPolicy()
+    artifact = open_artifact(folder, verify_key=policy.verify_key)
+    model = build_model(artifact, policy, name=name)
+    check_golden(model, artifact.path(GOLDEN))
+    return model
+
+
+def build_model(artifact: Artifact, policy: LoadPolicy, *, name: str | None = None) -> ServedModel:
+    """Return the model of a verified artifact, its golden requests not yet asked."""
+    manifest = artifact.manifest
+
+    @cache
+    def estimator() -> BaseEstimator:
+        return _load_estimator(artifact, policy)
+
+    processing = processing_class(manifest.processing)
+    bound = processing(manifest.model_signature, estimator() if processing.needs_estimator else None)
+    _check_signature(artifact, bound)
+    return ServedModel(name or manifest.name, manifest.version, build_scorer(artifact, estimator), bound)
+
+
+def _load_estimator(artifact: Artifact, policy: LoadPolicy) -> BaseEstimator:
+    entry = artifact.manifest.estimator
+    if entry is None:
+        raise ArtifactError(f"{artifact.path(MANIFEST)}: it names no estimator, which its processing needs")
+    _check_scikit_learn(artifact)
+    return read_estimator(
+        artifact.path(entry.file), allow_pickle=policy.allow_pickle, allow_imports=policy.allow_imports
+    )
+
+
+def _check_scikit_learn(artifact: Artifact) -> None:
+    """Refuse an estimator of another major version of scikit-learn, and warn of another minor one."""
+    packed = artifact.manifest.libraries.get("scikit-learn")
+    path = artifact.path(MANIFEST)
+    if packed is None:
+        raise ArtifactError(f"{path}: it does not say with which scikit-learn the model was fitted; pack it again")
+    then, now = Version(packed), Version(version("scikit-learn"))
+    if then.major != now.major:
+        raise ArtifactError(
+            f"{path}: the model was fitted with scikit-learn {then}, here is {now}; "
+            "serve it with its own major version, or train it again"
+        )
+    if then.minor != now.minor:
+        _log.warning("%s: the model was fitted with scikit-learn %s, here is %s: golden requests decide", path, then, now)
+
+
+def _check_signature(artifact: Artifact, processing: Processing) -> None:
+    if processing.signature() != artifact.manifest.signature:
+        raise ArtifactError(
+            f"{artifact.path(MANIFEST)}: its signature is not the one that its processing "
+            f'"{artifact.manifest.processing}" has in this release; pack the model again'
+        )

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A V2 inference request: from a body's bytes to arrays that fit the model's signature, or to one clear refusal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from math import prod
+from typing import Any, Final, cast
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from predictors.errors import InvalidRequestError
+from predictors.signature import Signature, Tensors, TensorSpec
+from predictors.v2.binary import decode_raw
+from predictors.v2.datatypes import DTYPES, Datatype
+
+#: The largest magnitude up to which every integer is exact in a float of that many bytes.
+_EXACT_INTEGERS: Final = {2: 2**11, 4: 2**24, 8: 2**53}
+_JSON_TYPE: Final = {"b": frozenset({bool}), "i": frozenset({int}), "u": frozenset({int}), "O": frozenset({str})}
+_NUMBER: Final = frozenset({int, float})
+_QUOTED_LENGTH: Final = 40
+_NOTHING: Final = memoryview(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class InferRequest:
+    """A request that fits the signature.
+
+    Attributes:
+        id: The client's request id, to be echoed; None when it sent none.
+        inputs: Every input of the signature, in its datatype and shape; defaults filled in.
+        outputs: The names of the outputs asked for, in the client's order; None means all of them.
+        binary: The names of the outputs to be given as raw bytes after the JSON.
+    """
+
+    id: str | None
+    inputs: Tensors
+    outputs: tuple[str, ...] | None = None
+    binary: frozenset[str] = frozenset()
+
+
+class RequestReader:
+    """Reads the requests of one model; what the signature decides is decided once, here."""
+
+    def __init__(self, signature: Signature) -> None:
+        self._tensors = {spec.name: TensorReader(spec) for spec in signature.inputs}
+        self._rows_of = [spec.name for spec in signature.inputs if spec.shape and spec.shape[0] == -1]
+        self._output_names = frozenset(spec.name for spec in signature.outputs)
+
+    def read(self, body: bytes | memoryview, json_length: int | None = None) -> InferRequest:
+        """Return the request in a body.
+
+        Args:
+            body: A JSON object, followed by the raw bytes of binary inputs when ``json_length`` is given.
+            json_length: The length of the JSON part in bytes (the header ``Inference-Header-Content-Length``).
+
+        Raises:
+            InvalidRequestError: The body is not JSON, not a V2 request, or does not fit the signature.
+        """
+        raw = _NOTHING
+        if json_length is not None:
+            if json_length > len(body):
+                raise InvalidRequestError(f"the JSON part is said to have {json_length} bytes, the body has {len(body)}")
+            raw = memoryview(body)[json_length:]
+            body = memoryview(body)[:json_length]
+        try:
+            document = orjson.loads(body)
+        except orjson.JSONDecodeError as err:
+            raise InvalidRequestError(f"the body is not valid JSON: {err.msg} at byte {err.pos}") from err
+        return self.read_document(document, raw)
+
+    def read_document(self, document: object, raw: memoryview = _NOTHING) -> InferRequest:
+        """Return the request in a parsed JSON document and the raw bytes behind it; raises as ``read`` does."""
+        if type(document) is not dict:
+            raise InvalidRequestError('the body must be a JSON object with "inputs"')
+        request_id = document.get("id")
+        if request_id is not None and type(request_id) is not str:
+            raise InvalidRequestError('"id" must be a string')
+        inputs = self._inputs(document.get("inputs"), raw)
+        all_binary = _flag(document, "binary_data_output", "the request")
+        if not all_binary and document.get("outputs") is None:
+            return InferRequest(request_id, inputs)
+        return InferRequest(request_id, inputs, *self.outputs(document.get("outputs"), all_binary=all_binary))
+
+    def complete(self, arrays: dict[str, npt.NDArray[np.generic]]) -> Tensors:
+        """Return the arrays with the defaults of left-out inputs filled in, once the rows of all are found equal.
+
+        Raises:
+            InvalidRequestError: An input is missing, or two differ in their number of rows.
+        """
+        if len(arrays) < len(self._tensors):
+            for name, reader in self._tensors.items():
+                if name not in arrays:
+                    arrays[name] = reader.default()
+        if len(self._rows_of) > 1:
+            rows = {name: arrays[name].shape[0] for name in self._rows_of}
+            if len(set(rows.values())) > 1:
+                told = ", ".join(f'"{name}" has {count}' for name, count in rows.items())
+                raise InvalidRequestError(f"all inputs must have the same number of rows: {told}")
+        return arrays
+
+    def tensor(self, name: object) -> "TensorReader":
+        """Return the reader of the input of that name; InvalidRequestError when the model has none."""
+        reader = self._tensors.get(name) if type(name) is str else None
+        if reader is None:
+            raise InvalidRequestError(f"unknown input {quoted(name)}; the model takes {_listed(self._tensors)}")
+        return reader
+
+    def outputs(self, outputs: object, *, all_binary: bool) -> tuple[tuple[str, ...] | None, frozenset[str]]:
+        """Return the names of the requested outputs (None: all) and of those wanted as raw bytes."""
+        if outputs is None:
+            return None, self._output_names if all_binary else frozenset()
+        if type(outputs) is not list or not all(type(output) is dict for output in outputs):
+            raise InvalidRequestError('"outputs" must be a list of objects with a name')
+        names = tuple(output.get("name") for output in outputs)
+        for place, name in enumerate(names):
+            if type(name) is not str or name not in self._output_names:
+                raise InvalidRequestError(f"unknown output {quoted(name)}; the model gives {_listed(self._output_names)}")
+            if name in names[:place]:
+                raise InvalidRequestError(f"output {quoted(name)} is asked for twice")
+        binary = frozenset(
+            output["name"] for output in outputs if _flag(output, "binary_data", output["name"], default=all_binary)
+        )
+        return names or None, binary if names else self._output_names if all_binary else frozenset()
+
+    def _inputs(self, inputs: object, raw: memoryview) -> Tensors:
+        if type(inputs) is not list or not inputs:
+            raise InvalidRequestError('"inputs" must be a list with one object for each input tensor')
+        arrays: dict[str, npt.NDArray[np.generic]] = {}
+        for tensor in inputs:
+            if type(tensor) is not dict:
+                raise InvalidRequestError('each of "inputs" must be an object with name, shape, datatype and data')
+            reader = self.tensor(tensor.get("name"))
+            if reader.name in arrays:
+                raise InvalidRequestError(f"input {quoted(reader.name)} is given twice")
+            size = _binary_size(tensor, raw)
+            if size is None:
+                arrays[reader.name] = reader.read(tensor.get("datatype"), tensor.get("shape"), tensor.get("data"))
+            else:
+                arrays[reader.name] = reader.read_raw(tensor.get("datatype"), tensor.get("shape"), raw[:size])
+                raw = raw[size:]
+        if len(raw):
+            raise InvalidRequestError(f"the body has {len(raw)} bytes more than its binary inputs say")
+        return self.complete(arrays)
+
+
+class TensorReader:
+    """Reads one input tensor: its declared datatype and shape against the signature, then its data."""
+
+    def __init__(self, spec: TensorSpec) -> None:
+        self.name = spec.name
+        self._spec = spec
+        self._shape = spec.shape
+        self._dtype = DTYPES[spec.datatype]
+        # An integer datatype may stand for a float one: its values are checked to be exact.
+        self._is_float = self._dtype.kind == "f"
+        self._datatypes: set[object] = {spec.datatype}
+        if self._is_float:
+            self._datatypes.update(name for name, dtype in DTYPES.items() if dtype.kind in "iu")
+        self._may_miss = any(column.missing for column in spec.columns)
+        self._never_missing = np.array([not column.missing for column in spec.columns])
+
+    def default(self) -> npt.NDArray[np.generic]:
+        """Return the data of an input that was left out; InvalidRequestError when it is required."""
+        if self._spec.default is None:
+            raise InvalidRequestError(f'input "{self.name}" is missing')
+        return np.array(self._spec.default, dtype=self._dtype)
+
+    def read(self, datatype: object, shape: object, data: object) -> npt.NDArray[np.generic]:
+        """Return the tensor of a JSON request, from its datatype, shape and (nested or flat) data."""
+        self.check_datatype(datatype)
+        dimensions = self.check_shape(shape)
+        if type(data) is not list:
+            raise InvalidRequestError(f'input "{self.name}" needs "data", a list')
+        return self.from_values(self._flat(data, dimensions), dimensions)
+
+    def read_raw(self, datatype: object, shape: object, data: bytes | memoryview) -> npt.NDArray[np.generic]:
+        """Return the tensor of a request that carries its data as raw bytes."""
+        declared = self.check_datatype(datatype)
+        array = decode_raw(self.name, declared, self.check_shape(shape), data)
+        if array.dtype != self._dtype:
+            self._check_integers_exact(array.ravel().tolist())
+            array = array.astype(self._dtype)
+        self.check_values(array)
+        return array
+
+    def check_datatype(self, datatype: object) -> Datatype:
+        """Return the declared datatype if it can carry this tensor's values exactly; InvalidRequestError else."""
+        if type(datatype) is not str or datatype not in self._datatypes:
+            raise InvalidRequestError(
+                f'input "{self.name}" has datatype {self._spec.datatype}, the request says {quoted(datatype)}'
+            )
+        return cast("Datatype", datatype)
+
+    def check_shape(self, shape: object) -> tuple[int, ...]:
+        """Return the declared shape when it fits the signature; InvalidRequestError else. Nothing is allocated."""
+        if type(shape) is not list or not all(type(size) is int and size >= 0 for size in shape):
+            raise InvalidRequestError(f'input "{self.name}" needs "shape", a list of integers of at least 0')
+        if len(shape) != len(self._shape) or any(
+            asked not in (-1, given) for asked, given in zip(self._shape, shape, strict=True)
+        ):
+            raise InvalidRequestError(
+                f'input "{self.name}" has shape {list(self._shape)}, the request says {quoted(shape)}'
+            )
+        return tuple(shape)
+
+    def from_values(self, values: Sequence[Any], shape: tuple[int, ...]) -> npt.NDArray[np.generic]:
+        """Return the tensor of flat Python values whose types are still to be checked.
+
+        Raises:
+            InvalidRequestError: Their number, type or range does not fit.
+        """
+        if len(values) != prod(shape):
+            raise InvalidRequestError(
+                f'input "{self.name}" has {len(values)} values, its shape {list(shape)} needs {prod(shape)}'
+            )
+        types = set(map(type, values))
+        if self._may_miss:
+            types.discard(type(None))
+        if not types <= (_NUMBER if self._is_float else _JSON_TYPE[self._dtype.kind]):
+            self._refuse_types(values)
+        if self._is_float and int in types:
+            self._check_integers_exact(values)
+        try:
+            with np.errstate(over="ignore"):
+                array = np.array(values, dtype=self._dtype).reshape(shape)
+        except OverflowError as err:
+            raise InvalidRequestError(
+                f'input "{self.name}" has a value outside the range of {self._spec.datatype}'
+            ) from err
+        self.check_values(array)
+        return array
+
+    def check_values(self, array: npt.NDArray[np.generic]) -> None:
+        """Raise InvalidRequestError for what the signature does not have: infinite or missing values."""
+        if self._is_float:
+            if np.isinf(array).any():
+                raise InvalidRequestError(
+                    f'input "{self.name}" has a value outside the range of {self._spec.datatype}'
+                )
+            self._check_missing(np.isnan(array))
+        elif self._may_miss and self._dtype.kind == "O":
+            self._check_missing(np.array([value is None for value in array.flat]).reshape(array.shape))
+
+    def _check_missing(self, missing: npt.NDArray[np.bool_]) -> None:
+        if missing.any() and not (self._may_miss and (missing.ndim == 1 or not (missing & self._never_missing).any())):
+            raise InvalidRequestError(f'input "{self.name}" may not have missing values (null or NaN)')
+
+    def _check_integers_exact(self, values: Sequence[Any]) -> None:
+        limit = _EXACT_INTEGERS[self._dtype.itemsize]
+        for value in values:
+            if type(value) is int and not -limit <= value <= limit:
+                raise InvalidRequestError(
+                    f'input "{self.name}" has the integer {value}, which {self._spec.datatype} cannot hold exactly'
+                )
+
+    def _refuse_types(self, values: Sequence[Any]) -> None:
+        wanted = {"f": "numbers", "i": "integers", "u": "integers", "b": "true or false", "O": "strings"}
+        accepted = _NUMBER if self._is_float else _JSON_TYPE[self._dtype.kind]
+        wrong = next(value for value in values if type(value) not in accepted)
+        raise InvalidRequestError(
+            f'input "{self.name}" ({self._spec.datatype}) takes {wanted[self._dtype.kind]}; the data has {quoted(wrong)}'
+        )
+
+    def _flat(self, data: list[Any], shape: tuple[int, ...]) -> list[Any]:
+        """Return the data as one flat list; nested data must be nested exactly as its shape says."""
+        if not data or type(data[0]) is not list:
+            return data
+        if len(data) != shape[0]:
+            self._refuse_nesting(shape)
+        for size in shape[1:]:
+            if not all(type(part) is list and len(part) == size for part in data):
+                self._refuse_nesting(shape)
+            data = list(chain.from_iterable(data))
+        return data
+
+    def _refuse_nesting(self, shape: tuple[int, ...]) -> None:
+        raise InvalidRequestError(f'input "{self.name}" has data that is not nested as its shape {list(shape)} says')
+
+
+def quoted(value: object) -> str:
+    """Return a client's value as an error may show it: as JSON, and never long."""
+    try:
+        text = orjson.dumps(value).decode()
+    except (TypeError, ValueError):
+        text = f'"{type(value).__name__}"'
+    return text if len(text) <= _QUOTED_LENGTH else f"{text[:_QUOTED_LENGTH]}..."
+
+
+def _listed(names: object) -> str:
+    return ", ".join(f'"{name}"' for name in (names if isinstance(names, dict) else sorted(names)))  # type: ignore[call-overload]
+
+
+def _flag(holder: dict[str, Any], name: str, where: str, *, default: bool = False) -> bool:
+    """Return a boolean of an object's "parameters"; InvalidRequestError when it is something else."""
+    parameters = holder.get("parameters")
+    if parameters is None:
+        return default
+    if type(parameters) is not dict:
+        raise InvalidRequestError(f'"parameters" of {where} must be an object')
+    value = parameters.get(name, default)
+    if type(value) is not bool:
+        raise InvalidRequestError(f'the parameter "{name}" of {where} must be true or false')
+    return value
+
+
+def _binary_size(tensor: dict[str, Any], raw: memoryview) -> int | None:
+    """Return how many raw bytes an input takes of those left; None when its data is in the JSON."""
+    parameters = tensor.get("parameters")
+    if parameters is None:
+        return None
+    name = quoted(tensor.get("name"))
+    if type(parameters) is not dict:
+        raise InvalidRequestError(f'"parameters" of input {name} must be an object')
+    size = parameters.get("binary_data_size")
+    if size is None:
+        return None
+    if type(size) is not int or not 0 <= size <= len(raw):
+        raise InvalidRequestError(
+            f"input {name} has binary_data_size {quoted(size)}, the body has {len(raw)} bytes left after its JSON part"
+        )
+    if "data" in tensor:
+        raise InvalidRequestError(f'input {name} has both "data" and binary_data_size')
+    return size
