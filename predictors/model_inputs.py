@@ -58,6 +58,6 @@ def _tensor(sample: pd.DataFrame, spec: TensorSpec) -> npt.NDArray[np.generic]:
     if spec.datatype != "BYTES":
         array = sample[names].to_numpy(DTYPES[spec.datatype])
     else:
-        texts = sample[names].astype(object)
-        array = texts.where(texts.notna(), None).to_numpy(object)
+        array = sample[names].to_numpy(object)
+        array[sample[names].isna().to_numpy()] = None
     return array if len(spec.shape) > 1 else array[:, 0]

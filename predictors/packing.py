@@ -1,26 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a fitted scikit-learn object and some sample rows to a sealed, verified model artifact."""
 
+import logging
+import shutil
 import tempfile
 from collections.abc import Mapping
+from importlib.metadata import version as installed_version
 from pathlib import Path
+from typing import Final
 
+import pandas as pd
 from sklearn.base import BaseEstimator
 
-from predictors.artifact import EstimatorEntry, Manifest, OnnxEntry
-from predictors.binding import bind
+from predictors.artifact import ONNX_MODEL, EstimatorEntry, Manifest, OnnxEntry
+from predictors.binding import Binding, bind
 from predictors.errors import InvalidRequestError, PackingError
 from predictors.estimator_file import estimator_libraries, write_estimator
-from predictors.golden import make_golden
+from predictors.golden import GoldenRequests, golden_difference, make_golden
 from predictors.model_inputs import Layout
-from predictors.onnx_gate import OnnxGate, try_onnx
+from predictors.onnx_proof import prove_onnx
 from predictors.pickle_file import imports_of
-from predictors.processing import processing_class
+from predictors.plain_onnx import describe_onnx, generated_rows
+from predictors.processing import Processing, processing_class
 from predictors.publishing import check_identity, publish
 from predictors.reference import Reference, describe_reference
-from predictors.sample import Sample, TensorLayout, digest_of, model_rows
+from predictors.sample import Sample, TensorLayout, digest_of, model_rows, onnx_rows
+from predictors.scorers.onnx import OnnxScorer
 from predictors.served_model import ServedModel
-from predictors.signature import Tensors
+from predictors.signature import Signature, Tensors
+
+_log = logging.getLogger(__name__)
+
+#: Numbers that scikit-learn itself computes may differ by this much of the larger one between machines.
+ESTIMATOR_TOLERANCE: Final = 1e-6
+#: ONNX models of any origin mostly compute in float32.
+ONNX_TOLERANCE: Final = 1e-4
 
 
 def pack(
@@ -69,7 +83,7 @@ def pack(
     with tempfile.TemporaryDirectory(prefix="portside-pack-") as temporary:
         folder = Path(temporary)
         file = write_estimator(model, folder)
-        gate = try_onnx(model, bound, served, folder) if onnx else OnnxGate(held=False, reason="it was not asked for")
+        entry, golden = _try_onnx(model, bound, served, processed, folder) if onnx else _without_onnx(served, bound.rows)
         manifest = Manifest(
             name=name,
             version=version,
@@ -77,14 +91,95 @@ def pack(
             model_signature=bound.signature,
             processing=processing,
             estimator=_describe_estimator(model, file, bound.layout),
-            onnx=OnnxEntry(held=gate.held, reason=gate.reason),
+            onnx=entry,
             metrics=dict(metrics or {}),
             lineage={**(lineage or {}), "sample_digest": digest_of(frame), "sample_rows": len(frame)},
             libraries=estimator_libraries(model),
             files={},
         )
-        golden = make_golden(served, bound.rows, gate.relative_tolerance)
         return publish(folder, manifest, golden, _reference(served, bound.rows), out, signing_key)
+
+
+def pack_onnx(
+    model: Path,
+    *,
+    name: str,
+    version: str,
+    out: Path,
+    sample: pd.DataFrame | None = None,
+    target: str | None = None,
+    processing: str | None = None,
+    metrics: Mapping[str, float | int | str] | None = None,
+    lineage: Mapping[str, float | int | str] | None = None,
+    signing_key: Path | None = None,
+) -> Path:
+    """Pack a plain ONNX file of any origin; its own inputs and outputs are the V2 signature.
+
+    Args:
+        model: The file; all of its weights are in it.
+        name: The model's name.
+        version: Its version; an existing one is never overwritten.
+        out: The root folder; the artifact is written to ``out/name/version``.
+        sample: Rows whose columns fill the inputs in order; None makes golden requests of generated values.
+        target: A column of the sample to leave out.
+        processing: The name of an installed processing class; None for the identity.
+        metrics: Figures of the evaluation, kept in the manifest.
+        lineage: Where model and data come from, kept in the manifest.
+        signing_key: A PEM file with the Ed25519 private key to sign with.
+
+    Returns:
+        The artifact's folder.
+
+    Raises:
+        ArtifactError: The file is not a model that ONNX Runtime can run.
+        PackingError: Its inputs or outputs are no V2 tensors, or the sample does not fit them.
+    """
+    check_identity(name, version)
+    inputs, outputs = describe_onnx(model)
+    rows = generated_rows(inputs) if sample is None else onnx_rows(sample, inputs, target)
+    signature = Signature(inputs=inputs, outputs=outputs)
+    scorer = OnnxScorer(model, inputs, outputs)
+    processed = processing_class(processing)(signature, None)
+    served = ServedModel(name, version, scorer, processed)
+    with tempfile.TemporaryDirectory(prefix="portside-pack-") as temporary:
+        folder = Path(temporary)
+        shutil.copyfile(model, folder / ONNX_MODEL)
+        manifest = Manifest(
+            name=name,
+            version=version,
+            signature=served.signature,
+            model_signature=signature,
+            processing=processing,
+            estimator=None,
+            onnx=OnnxEntry(held=True, reason="the model was given as an ONNX file"),
+            metrics=dict(metrics or {}),
+            lineage=dict(lineage or {}),
+            libraries={"onnxruntime": installed_version("onnxruntime")},
+            files={},
+        )
+        golden = make_golden(served, rows, ONNX_TOLERANCE)
+        return publish(folder, manifest, golden, _reference(served, rows), out, signing_key)
+
+
+def _try_onnx(
+    model: BaseEstimator, bound: Binding, served: ServedModel, processed: Processing, folder: Path
+) -> tuple[OnnxEntry, GoldenRequests]:
+    """Write ``model.onnx`` where the gate holds and every golden request is answered alike; say why either way."""
+    _log.info("trying an ONNX export, and proving it equal")
+    proof = prove_onnx(model, bound.scorer, bound.signature, bound.layout, bound.rows)
+    if proof.model is None or proof.report is None:
+        return OnnxEntry(held=False, reason=proof.reason), make_golden(served, bound.rows, ESTIMATOR_TOLERANCE)
+    golden = make_golden(served, bound.rows, proof.report.tolerance.relative)
+    scorer = OnnxScorer(proof.model, bound.signature.inputs, bound.signature.outputs)
+    difference = golden_difference(ServedModel(served.name, served.version, scorer, processed), golden)
+    if difference is not None:
+        return OnnxEntry(held=False, reason=difference), golden
+    (folder / ONNX_MODEL).write_bytes(proof.model)
+    return OnnxEntry(held=True, reason=proof.reason), golden
+
+
+def _without_onnx(served: ServedModel, rows: Tensors) -> tuple[OnnxEntry, GoldenRequests]:
+    return OnnxEntry(held=False, reason="no export was asked for"), make_golden(served, rows, ESTIMATOR_TOLERANCE)
 
 
 def _describe_estimator(model: BaseEstimator, file: Path, layout: Layout) -> EstimatorEntry:

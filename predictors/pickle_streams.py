@@ -13,6 +13,7 @@ import pickle
 import re
 from collections.abc import Callable
 from importlib import import_module
+from inspect import getattr_static
 from types import ModuleType
 from typing import Any, ClassVar, NoReturn
 
@@ -284,7 +285,8 @@ class _Loader(_Reader):
         elif isinstance(instance, np.ndarray):
             _check_array_state(state)
             instance.__setstate__(state)
-        elif hasattr(instance, "__name__"):  # a class, a function or a module: the whole process would feel it
+        # Looked up without running code: an object half made may have a __getattr__ that does not end.
+        elif getattr_static(instance, "__name__", None) is not None:  # a class, function or module is not one model's own
             raise RefusedPickleError(f"changes {instance.__name__} itself")
         else:
             self.stack.append(state)

@@ -3,6 +3,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -12,8 +13,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from predictors.errors import PackingError
-from predictors.signature import Column, TensorSpec
-from predictors.v2.datatypes import Datatype, datatype_of
+from predictors.signature import Column, Tensors, TensorSpec
+from predictors.v2.datatypes import DTYPES, Datatype, datatype_of
 
 #: How input columns become tensors: one for each column, one matrix of all, or a matrix where all are numbers.
 TensorLayout: TypeAlias = Literal["auto", "columns", "matrix"]
@@ -67,6 +68,26 @@ def model_rows(sample: Sample, estimator: BaseEstimator, target: str | None) -> 
             "name the target with --target if it is among them"
         )
     return frame.reset_index(drop=True)
+
+
+def onnx_rows(frame: pd.DataFrame, inputs: tuple[TensorSpec, ...], target: str | None) -> Tensors:
+    """Return the sample's columns, in their order, as the inputs of an ONNX model.
+
+    Raises:
+        PackingError: There is another number of columns than the inputs hold, or they hold another kind of value.
+    """
+    columns = frame if target is None else frame.drop(columns=target)
+    widths = [prod(spec.shape[1:]) for spec in inputs]
+    if columns.shape[1] != sum(widths):
+        raise PackingError(f"the sample has {columns.shape[1]} columns, the model's inputs take {sum(widths)}")
+    tensors: dict[str, npt.NDArray[np.generic]] = {}
+    for spec, width in zip(inputs, widths, strict=True):
+        part, columns = columns.iloc[:, :width], columns.iloc[:, width:]
+        try:
+            tensors[spec.name] = part.to_numpy(DTYPES[spec.datatype]).reshape(len(frame), *spec.shape[1:])
+        except (TypeError, ValueError) as err:
+            raise PackingError(f'the sample\'s columns for input "{spec.name}" are not {spec.datatype}') from err
+    return tensors
 
 
 def describe_inputs(frame: pd.DataFrame, layout: TensorLayout) -> tuple[TensorSpec, ...]:

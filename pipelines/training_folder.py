@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A trained model on disk, between the steps train and pack."""
+
+from pathlib import Path
+
+from pipelines.use_cases import TrainedModel
+from predictors.packing_files import TrainingRecord
+from predictors.pickle_file import dump_joblib
+
+
+def write_training(trained: TrainedModel, folder: Path) -> None:
+    """Write ``model.joblib``, ``sample.parquet`` and ``training.json`` into a folder, made when it is missing.
+
+    Args:
+        trained: The trained model with its sample, metrics and lineage.
+        folder: Where to; files of an earlier run are replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    dump_joblib(trained.model, folder / "model.joblib")
+    trained.sample.to_parquet(folder / "sample.parquet", index=False)
+    record = TrainingRecord(
+        metrics=dict(trained.metrics),
+        lineage=dict(trained.lineage),
+        processing=trained.processing,
+        tensors=trained.tensors,
+    )
+    (folder / "training.json").write_text(record.model_dump_json(indent=2) + "\n")
