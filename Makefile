@@ -27,6 +27,7 @@ setup: .venv/installed ## install from the lock into .venv
 	@[ -x $(BIN)/python ] || { echo "creating .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv .venv || { \
 		echo "could not create .venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; }
 	@command -v uv >/dev/null || [ -x $(BIN)/uv ] || { echo "installing uv $(UV_VERSION) into .venv"; \
+		$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || { \
 		echo "could not install uv; check the network, or install uv yourself" >&2; exit 1; }; }
 	@echo "installing from uv.lock"

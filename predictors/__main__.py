@@ -22,8 +22,8 @@ def main() -> int:
     parser.add_argument("--workers", help="processes that answer (1)")
     words = vars(parser.parse_args())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("kserve").setLevel(logging.WARNING)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for library in ("kserve", "uvicorn"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     name, folder = words.pop("model_name"), words.pop("model_dir")
     try:
         return serve([folder], Settings.from_env(os.environ, **words), name=name)

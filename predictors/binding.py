@@ -117,6 +117,10 @@ def _describe_outputs(outputs: Tensors, model: BaseEstimator) -> tuple[TensorSpe
             datatype = datatype_of(array.dtype)
         except ValueError as err:
             raise PackingError(f'the model\'s output "{name}" cannot be a V2 tensor: {err}') from err
-        told = labels if name == "label" or (name == "probabilities" and labels and array.shape[1:] == (len(labels),)) else None
+        told = (
+            labels
+            if name == "label" or (name == "probabilities" and labels and array.shape[1:] == (len(labels),))
+            else None
+        )
         specs.append(TensorSpec(name=name, datatype=datatype, shape=(-1, *array.shape[1:]), labels=told))
     return tuple(specs)

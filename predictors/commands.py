@@ -111,11 +111,15 @@ def serve(folders: tuple[Path, ...], *, name: str | None, send: Path | None, **w
 
 @click.command()
 @click.argument("model")
-@click.option("--input", "source", required=True, type=click.File("rb"), help="A V2 request as JSON; - is standard input.")
+@click.option(
+    "--input", "source", required=True, type=click.File("rb"), help="A V2 request as JSON; - is standard input."
+)
 @click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="The server.")
 @click.option("--version", help="Ask this version of the model.")
 @click.option("--wait", type=float, default=0.0, metavar="SECONDS", help="Wait that long for the model to be ready.")
-@click.option("--timeout", type=float, default=30.0, show_default=True, metavar="SECONDS", help="Wait that long for an answer.")
+@click.option(
+    "--timeout", type=float, default=30.0, show_default=True, metavar="SECONDS", help="Wait that long for an answer."
+)
 @click.option("--show-request", is_flag=True, help="Print the request too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as it came.")
 def predict(model: str, *, source: Any, as_json: bool, show_request: bool, **words: Any) -> None:

@@ -49,12 +49,16 @@ def _section(title: str, entries: Iterable[str]) -> list[str]:
 
 def _pairs(values: Mapping[str, float | int | str]) -> list[str]:
     width = max(map(len, values), default=0)
-    return [f"{name:<{width}}  {f'{value:.6g}' if isinstance(value, float) else value}" for name, value in values.items()]
+    return [
+        f"{name:<{width}}  {f'{value:.6g}' if isinstance(value, float) else value}" for name, value in values.items()
+    ]
 
 
 def _tensor(spec: TensorSpec) -> str:
-    shape = ", ".join("rows" if axis == 0 and size == -1 else "any" if size == -1 else str(size)
-                      for axis, size in enumerate(spec.shape))
+    shape = ", ".join(
+        "rows" if axis == 0 and size == -1 else "any" if size == -1 else str(size)
+        for axis, size in enumerate(spec.shape)
+    )
     told = [_column(column, alone=len(spec.columns) == 1) for column in spec.columns]
     if spec.default is not None:
         told.append(f"optional, {', '.join(map(str, spec.default))} when left out")

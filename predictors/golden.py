@@ -82,7 +82,9 @@ def check_golden(model: ServedModel, path: Path) -> int:
     try:
         golden = GoldenRequests.model_validate_json(path.read_bytes())
     except ValidationError as err:
-        raise ArtifactError(f"{path}: not a file of golden requests: {err.errors(include_url=False)[0]['msg']}") from err
+        raise ArtifactError(
+            f"{path}: not a file of golden requests: {err.errors(include_url=False)[0]['msg']}"
+        ) from err
     difference = golden_difference(model, golden)
     if difference is not None:
         raise ArtifactError(f"{path}: {difference}")

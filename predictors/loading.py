@@ -96,7 +96,9 @@ def _check_scikit_learn(artifact: Artifact) -> None:
             "serve it with its own major version, or train it again"
         )
     if then.minor != now.minor:
-        _log.warning("%s: the model was fitted with scikit-learn %s, here is %s: golden requests decide", path, then, now)
+        _log.warning(
+            "%s: the model was fitted with scikit-learn %s, here is %s: golden requests decide", path, then, now
+        )
 
 
 def _check_signature(artifact: Artifact, processing: Processing) -> None:

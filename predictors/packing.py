@@ -83,7 +83,9 @@ def pack(
     with tempfile.TemporaryDirectory(prefix="portside-pack-") as temporary:
         folder = Path(temporary)
         file = write_estimator(model, folder)
-        entry, golden = _try_onnx(model, bound, served, processed, folder) if onnx else _without_onnx(served, bound.rows)
+        entry, golden = (
+            _try_onnx(model, bound, served, processed, folder) if onnx else _without_onnx(served, bound.rows)
+        )
         manifest = Manifest(
             name=name,
             version=version,

@@ -286,7 +286,9 @@ class _Loader(_Reader):
             _check_array_state(state)
             instance.__setstate__(state)
         # Looked up without running code: an object half made may have a __getattr__ that does not end.
-        elif getattr_static(instance, "__name__", None) is not None:  # a class, function or module is not one model's own
+        elif (
+            getattr_static(instance, "__name__", None) is not None
+        ):  # a class, function or module is not one model's own
             raise RefusedPickleError(f"changes {instance.__name__} itself")
         else:
             self.stack.append(state)

@@ -18,7 +18,7 @@ from predictors.errors import InvalidRequestError
 from predictors.served_model import ServedModel
 from predictors.signature import Tensors, TensorSpec
 from predictors.v2.binary import encode_raw, text_of
-from predictors.v2.request import InferRequest, TensorReader
+from predictors.v2.request import InferRequest, TensorReader, parse_json
 
 
 class Predictor(kserve.Model):  # type: ignore[misc]  # KServe ships no types
@@ -98,15 +98,16 @@ class Predictor(kserve.Model):  # type: ignore[misc]  # KServe ships no types
             response_id=request.id or "",
             model_name=self.name,
             model_version=self.model.version,
-            infer_outputs=[
-                kserve.InferOutput(name, list(outputs[name].shape), specs[name].datatype) for name in names
-            ],
+            infer_outputs=[kserve.InferOutput(name, list(outputs[name].shape), specs[name].datatype) for name in names],
             raw_outputs=[encode_raw(outputs[name]) for name in names],
             from_grpc=True,
         )
 
     def _read_v1(self, payload: object) -> InferRequest:
         """Read ``{"instances": [...]}``: a row each, as a list or value of one tensor or an object of several."""
+        if isinstance(payload, bytes):
+            # KServe decodes JSON only where the content type says so; curl's default does not.
+            payload = parse_json(payload)
         instances = payload.get("instances") if isinstance(payload, Mapping) else None
         if not isinstance(instances, list) or not instances:
             raise InvalidRequestError('a V1 request must be an object with "instances", a list of rows')

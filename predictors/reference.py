@@ -145,7 +145,9 @@ def _output_bins(array: npt.NDArray[np.generic], spec: TensorSpec) -> dict[str, 
         return {spec.name: _probability(array)}
     if array.dtype.kind == "f":
         return {spec.name: _numeric(array)}
-    seen = sorted({category_text(value) for value in array.ravel().tolist()}.union(map(category_text, spec.labels or ())))
+    seen = sorted(
+        {category_text(value) for value in array.ravel().tolist()}.union(map(category_text, spec.labels or ()))
+    )
     if len(seen) > _MOST_CATEGORIES:
         return {spec.name: _numeric(array)} if array.dtype.kind in "iu" else {}
     return {spec.name: _counted(CategoryBins(categories=tuple(seen), counts=()), array)}

@@ -95,7 +95,7 @@ def _load(content: bytes, place: str) -> object:
         raise ArtifactError(
             f"{place}: it names {list_names(untrusted)}, which the platform's list of types does not have"
         )
-    import skops.io  # noqa: PLC0415 (it imports all of scikit-learn, which only a skops file needs)
+    import skops.io
 
     try:
         # skops checks the names a second time, and a few that it takes from elsewhere in the file.
@@ -217,7 +217,7 @@ def _children(value: dict[str, _Json]) -> Iterator[_Json]:
 
 
 def _dump(model: object) -> bytes:
-    import skops.io  # noqa: PLC0415 (as above)
+    import skops.io
 
     try:
         content: bytes = skops.io.dumps(model)

@@ -119,7 +119,7 @@ def _is_class(found: object, module: str, own: str) -> bool:
 
 
 def _is_estimator(found: object, module: str, own: str) -> bool:
-    from sklearn.base import BaseEstimator  # noqa: PLC0415 (seconds, and most names are decided without it)
+    from sklearn.base import BaseEstimator
 
     return isinstance(found, type) and issubclass(found, BaseEstimator) and _is_at_home(found, module, own)
 
@@ -149,7 +149,7 @@ def _is_bit_generator(found: object, _module: str, _own: str) -> bool:
 
 
 def _is_sparse(found: object, _module: str, _own: str) -> bool:
-    from scipy.sparse import sparray, spmatrix  # noqa: PLC0415 (only where a model holds one)
+    from scipy.sparse import sparray, spmatrix
 
     return _is_derived_from((sparray, spmatrix), found)
 

@@ -101,7 +101,7 @@ def open_session(model: Path | bytes) -> Any:
         ArtifactError: The file cannot be read, or ONNX Runtime is not installed or refuses it.
     """
     try:
-        import onnxruntime  # noqa: PLC0415 (an extra, and slow to import)
+        import onnxruntime
     except ImportError as err:
         raise ArtifactError("model.onnx needs onnxruntime: install portside[serve] or portside[pipelines]") from err
     options = onnxruntime.SessionOptions()
@@ -118,7 +118,7 @@ def open_session(model: Path | bytes) -> Any:
 
 
 def _run_options() -> Any:
-    from onnxruntime import RunOptions  # noqa: PLC0415
+    from onnxruntime import RunOptions
 
     return RunOptions()  # the defaults; made once, they need not be made for each call
 
@@ -161,7 +161,7 @@ def _fed(
 
 def runtime_errors() -> tuple[type[Exception], ...]:
     """Return all that ONNX Runtime raises: its errors have no base class of their own."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     return tuple(kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception))
 

@@ -4,6 +4,7 @@
 import logging
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def serve(
         models = _load(folders, settings, name)
         # KServe reads the command line when it is imported; ours is not for it.
         del sys.argv[1:]
+        # KServe 0.21 uses a response class that FastAPI has since declared obsolete; its operator can do nothing.
+        warnings.filterwarnings("ignore", "ORJSONResponse is deprecated")
         from predictors.serving.server import Server
 
         told = ", ".join(f"{model.name} {model.version} ({model.scorer.name})" for model in models)
@@ -76,6 +79,8 @@ def _load(folders: Sequence[Path], settings: Settings, name: str | None) -> list
         _log.info("loading %s", folder)
         model = load(folder, settings.load_policy, name=name)
         if model.name in models:
-            raise SettingsError(f'{folder}: a model named "{model.name}" is served already; serve it from another process')
+            raise SettingsError(
+                f'{folder}: a model named "{model.name}" is served already; serve it from another process'
+            )
         models[model.name] = model
     return list(models.values())

@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import uvicorn
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from kserve.errors import InvalidInput, ModelNotFound
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
 from kserve.protocol.grpc.servicer import InferenceServicer
@@ -45,6 +47,7 @@ class Server(kserve.ModelServer):  # type: ignore[misc]  # KServe ships no types
             enable_grpc=ports.grpc is not None,
             enable_latency_logging=False,
         )
+        kserve.logging.logger.addFilter(_ClientFaults())
         self._settings = settings
         self._ports = ports
         self._supervisor = supervisor
@@ -111,6 +114,13 @@ class Server(kserve.ModelServer):  # type: ignore[misc]  # KServe ships no types
         server.add_insecure_port(f"{host}:{self._ports.grpc}")
         await server.start()
         return server
+
+
+class _ClientFaults(logging.Filter):
+    """Drops KServe's tracebacks of a client's faults: the client is told, and its operator can do nothing."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], (InvalidInput, ModelNotFound)))
 
 
 class _Rest(uvicorn.Server):

@@ -62,14 +62,12 @@ class RequestReader:
         raw = _NOTHING
         if json_length is not None:
             if json_length > len(body):
-                raise InvalidRequestError(f"the JSON part is said to have {json_length} bytes, the body has {len(body)}")
+                raise InvalidRequestError(
+                    f"the JSON part is said to have {json_length} bytes, the body has {len(body)}"
+                )
             raw = memoryview(body)[json_length:]
             body = memoryview(body)[:json_length]
-        try:
-            document = orjson.loads(body)
-        except orjson.JSONDecodeError as err:
-            raise InvalidRequestError(f"the body is not valid JSON: {err.msg} at byte {err.pos}") from err
-        return self.read_document(document, raw)
+        return self.read_document(parse_json(body), raw)
 
     def read_document(self, document: object, raw: memoryview = _NOTHING) -> InferRequest:
         """Return the request in a parsed JSON document and the raw bytes behind it; raises as ``read`` does."""
@@ -117,7 +115,9 @@ class RequestReader:
         names = tuple(output.get("name") for output in outputs)
         for place, name in enumerate(names):
             if type(name) is not str or name not in self._output_names:
-                raise InvalidRequestError(f"unknown output {quoted(name)}; the model gives {_listed(self._output_names)}")
+                raise InvalidRequestError(
+                    f"unknown output {quoted(name)}; the model gives {_listed(self._output_names)}"
+                )
             if name in names[:place]:
                 raise InvalidRequestError(f"output {quoted(name)} is asked for twice")
         binary = frozenset(
@@ -237,9 +237,7 @@ class TensorReader:
         """Raise InvalidRequestError for what the signature does not have: infinite or missing values."""
         if self._is_float:
             if np.isinf(array).any():
-                raise InvalidRequestError(
-                    f'input "{self.name}" has a value outside the range of {self._spec.datatype}'
-                )
+                raise InvalidRequestError(f'input "{self.name}" has a value outside the range of {self._spec.datatype}')
             self._check_missing(np.isnan(array))
         elif self._may_miss and self._dtype.kind == "O":
             self._check_missing(np.array([value is None for value in array.flat]).reshape(array.shape))
@@ -278,6 +276,14 @@ class TensorReader:
 
     def _refuse_nesting(self, shape: tuple[int, ...]) -> None:
         raise InvalidRequestError(f'input "{self.name}" has data that is not nested as its shape {list(shape)} says')
+
+
+def parse_json(body: bytes | memoryview) -> object:
+    """Return the document in a JSON body; InvalidRequestError when it is none."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as err:
+        raise InvalidRequestError(f"the body is not valid JSON: {err.msg} at byte {err.pos}") from err
 
 
 def quoted(value: object) -> str:

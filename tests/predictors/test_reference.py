@@ -11,7 +11,12 @@ FLOATS = st.floats(-1e6, 1e6) | st.just(float("nan"))
 
 
 def test_a_value_on_an_edge_counts_above_it() -> None:
-    assert NumericBins(edges=(0.0, 1.0), counts=()).count(np.array([-1.0, 0.0, 0.5, 1.0, np.nan])).tolist() == [1, 2, 1, 1]
+    assert NumericBins(edges=(0.0, 1.0), counts=()).count(np.array([-1.0, 0.0, 0.5, 1.0, np.nan])).tolist() == [
+        1,
+        2,
+        1,
+        1,
+    ]
 
 
 def test_a_value_without_a_bin_counts_as_other() -> None:

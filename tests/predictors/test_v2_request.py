@@ -163,7 +163,14 @@ def test_inputs_of_different_numbers_of_rows_are_refused() -> None:
 @pytest.mark.parametrize(
     ("datatype", "data"),
     [("INT64", [1.0]), ("INT8", [128]), ("UINT8", [-1]), ("BOOL", [1]), ("BYTES", [1]), ("FP32", [1e39])],
-    ids=["a float for an integer", "INT8 overflow", "a negative UINT8", "1 for true", "a number for a text", "FP32 overflow"],
+    ids=[
+        "a float for an integer",
+        "INT8 overflow",
+        "a negative UINT8",
+        "1 for true",
+        "a number for a text",
+        "FP32 overflow",
+    ],
 )
 def test_a_value_outside_its_datatype_is_refused(datatype: Datatype, data: list[Any]) -> None:
     with pytest.raises(InvalidRequestError):
@@ -228,7 +235,11 @@ def test_one_output_may_be_binary_and_another_not() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
