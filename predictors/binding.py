@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a fitted estimator and V2 tensors fit together: found from a sample, and proven on it."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,8 +70,11 @@ def _ask_directly(model: BaseEstimator, frame: pd.DataFrame) -> tuple[Layout, Te
     refusals = []
     for layout, rows in _candidates(model, frame):
         try:
-            outputs = scorer.score_rows(rows)
-        except (AttributeError, TypeError, ValueError) as err:
+            with warnings.catch_warnings():
+                # scikit-learn only warns when rows come otherwise than they came to fit.
+                warnings.filterwarnings("error", "X (has|does not have valid) feature names", UserWarning)
+                outputs = scorer.score_rows(rows)
+        except (AttributeError, TypeError, ValueError, UserWarning) as err:
             refusals.append(str(err).strip().splitlines()[0])
             continue
         if all(len(output) == len(frame) for output in outputs.values()):

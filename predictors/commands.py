@@ -104,7 +104,7 @@ def serve(folders: tuple[Path, ...], *, name: str | None, send: Path | None, **w
             url = f"http://{settings.host}:{ports.http_port}"
             model = name or _name_of(folders[0])
             client = [sys.executable, "-m", "portside", "predict", model, "--url", url, "--input", str(send)]
-            subprocess.Popen([*client, "--wait", "120", "--show-request"])
+            subprocess.Popen([*client, "--wait", "120", "--show-request"])  # noqa: S603 (this very program)
 
     sys.exit(serve_artifacts(folders, settings, name=name, on_ports=send_when_ready))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every error this package raises on purpose: a request's fault carries its HTTP status, an artifact's names its file."""
+"""Every error raised on purpose: a request's fault carries its HTTP status, an artifact's names its file."""
 
 from http import HTTPStatus
 

@@ -47,8 +47,7 @@ def _frame(inputs: Tensors, specs: tuple[TensorSpec, ...]) -> pd.DataFrame:
 def _as_fitted(values: npt.NDArray[np.generic], column: Column) -> object:
     if column.dtype == "category":
         return pd.Categorical(values, categories=column.categories)
-    if values.dtype == object:
-        # Readers of CSV and Parquet give NaN for a missing text, so that is what the estimator has seen.
+    if values.dtype == object and column.missing and column.missing_text == "nan":
         return pd.Series(values, dtype=object).where(pd.notna(values), np.nan)
     return values
 

@@ -99,7 +99,7 @@ def pack(
             libraries=estimator_libraries(model),
             files={},
         )
-        return publish(folder, manifest, golden, _reference(served, bound.rows), out, signing_key)
+        return publish(folder, manifest, golden, _reference(served, bound.rows), out=out, signing_key=signing_key)
 
 
 def pack_onnx(
@@ -160,7 +160,7 @@ def pack_onnx(
             files={},
         )
         golden = make_golden(served, rows, ONNX_TOLERANCE)
-        return publish(folder, manifest, golden, _reference(served, rows), out, signing_key)
+        return publish(folder, manifest, golden, _reference(served, rows), out=out, signing_key=signing_key)
 
 
 def _try_onnx(

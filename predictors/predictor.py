@@ -51,13 +51,22 @@ class Predictor(kserve.Model):  # type: ignore[misc]  # KServe ships no types
             raise InvalidInput(str(err)) from err
         return await self.postprocess(body, request, outputs), {}
 
-    async def preprocess(self, payload: Any, headers: dict[str, str] | None = None) -> InferRequest:
+    async def preprocess(
+        self,
+        payload: Any,
+        headers: dict[str, str] | None = None,  # noqa: ARG002 (KServe's signature)
+    ) -> InferRequest:
         """Return the validated tensors of a V1 document or of a gRPC request."""
         if isinstance(payload, kserve.InferRequest):
             return self._read_v2(payload)
         return self._read_v1(payload)
 
-    async def predict(self, payload: InferRequest, headers: dict[str, str] | None = None, *_: Any) -> Tensors:
+    async def predict(
+        self,
+        payload: InferRequest,
+        headers: dict[str, str] | None = None,  # noqa: ARG002 (likewise)
+        *_: Any,
+    ) -> Tensors:
         """Return the outputs, scored outside the event loop unless the scorer is a fast one."""
         if self.model.scorer.inline:
             return self.model.predict(payload.inputs)

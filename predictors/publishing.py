@@ -31,6 +31,7 @@ def publish(
     manifest: Manifest,
     golden: GoldenRequests,
     reference: Reference,
+    *,
     out: Path,
     signing_key: Path | None,
 ) -> Path:

@@ -155,7 +155,14 @@ def _describe(name: str, values: pd.Series) -> Column:
         raise PackingError(f'column "{name}" holds {values.dtype}, which no V2 tensor can; make it numbers or texts')
     seen = sorted(set(present))
     few = len(seen) <= _MOST_CATEGORIES and 2 * len(seen) <= len(values)
-    return Column(name=name, dtype="str", categories=tuple(seen) if few else None, missing=missing)
+    nones = any(value is None for value in values)
+    return Column(
+        name=name,
+        dtype="str",
+        categories=tuple(seen) if few else None,
+        missing=missing,
+        missing_text="none" if nones else "nan",
+    )
 
 
 def _datatype(column: Column) -> Datatype:

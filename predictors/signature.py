@@ -2,7 +2,7 @@
 """A model's signature: the V2 tensors it takes and gives, and what the sample told about their values."""
 
 from collections.abc import Mapping
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,8 @@ class Column(_Frozen):
         minimum: Smallest finite value seen; None for text.
         maximum: Largest finite value seen; None for text.
         categories: All values seen, sorted, where they are few and text; else None.
+        missing_text: Of a column of texts: what the estimator takes for a missing one, ``nan`` (as CSV readers give)
+            or ``none``.
         missing: Whether the sample had missing values: only then may a request have them.
     """
 
@@ -36,6 +38,7 @@ class Column(_Frozen):
     maximum: float | None = None
     categories: tuple[str, ...] | None = None
     missing: bool = False
+    missing_text: Literal["nan", "none"] = "nan"
 
 
 def _has_sizes(shape: tuple[int, ...]) -> tuple[int, ...]:

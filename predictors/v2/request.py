@@ -258,8 +258,9 @@ class TensorReader:
         wanted = {"f": "numbers", "i": "integers", "u": "integers", "b": "true or false", "O": "strings"}
         accepted = _NUMBER if self._is_float else _JSON_TYPE[self._dtype.kind]
         wrong = next(value for value in values if type(value) not in accepted)
+        kind = wanted[self._dtype.kind]
         raise InvalidRequestError(
-            f'input "{self.name}" ({self._spec.datatype}) takes {wanted[self._dtype.kind]}; the data has {quoted(wrong)}'
+            f'input "{self.name}" ({self._spec.datatype}) takes {kind}; the data has {quoted(wrong)}'
         )
 
     def _flat(self, data: list[Any], shape: tuple[int, ...]) -> list[Any]:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -197,10 +198,8 @@ def test_raw_texts_come_through_unchanged(texts: list[str]) -> None:
 
 @given(st.binary(max_size=40), st.integers(0, 10**18))
 def test_raw_texts_of_any_bytes_and_any_shape_are_read_or_refused(data: bytes, rows: int) -> None:
-    try:
+    with suppress(InvalidRequestError):
         assert decode_raw("t", "BYTES", (rows,), data).shape == (rows,)
-    except InvalidRequestError:
-        pass
 
 
 def test_a_binary_input_is_read_from_behind_the_json() -> None:
