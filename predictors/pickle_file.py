@@ -11,6 +11,7 @@ import functools
 import lzma
 import os
 import pickle
+import sys
 import zlib
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -29,6 +30,7 @@ from predictors.pickle_streams import RefusedPickleError
 _PROTOCOL = 5
 _WHY = "a pickle can run any code when it is loaded"
 _MAIN = frozenset({"__main__", "__mp_main__"})
+_MIXED = frozenset({"joblib", "numpy", "pandas", "scipy", "skops", "sklearn"})
 
 
 def dump_joblib(model: object, path: Path) -> None:
@@ -117,11 +119,17 @@ def _check_imports(
         return
     names = list_names([f"{module}.{name}" for module, name in outside or untrusted])
     flags = [] if allow_pickle else ["--allow-pickle"]
-    flags += [f"--allow-import {package}" for package in sorted({module.partition(".")[0] for module, _ in outside})]
+    flags += [f"--allow-import {wanted}" for wanted in sorted({_least(module, name) for module, name in outside})]
     raise ArtifactError(
         f"{path}: loading it would import {names}, which the platform's list does not have, and {_WHY}; "
         f"if you trust it, pass {' '.join(flags)}"
     )
+
+
+def _least(module: str, name: str) -> str:
+    """Return what to allow for an import: its package; of packages that can do harm, that one thing."""
+    package = module.partition(".")[0]
+    return f"{module}.{name}" if package in _MIXED or package in sys.stdlib_module_names else package
 
 
 def _untrusted(imports: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
