@@ -3,16 +3,15 @@
 FROM python:3.13-slim AS build
 ARG UV_VERSION=0.13.9
 WORKDIR /src
-RUN python -m venv /opt/portside && python -m pip install --no-cache-dir uv==${UV_VERSION}
-COPY pyproject.toml uv.lock README.md LICENSE portside.py ./
+RUN python -m venv --without-pip /opt/portside && python -m pip install --quiet --root-user-action=ignore uv==${UV_VERSION}
+ENV PIP_PYTHON=/opt/portside/bin/python PIP_NO_CACHE_DIR=1
+COPY pyproject.toml uv.lock ./
 # The lock decides every version, and pip checks every digest.
 RUN uv export --frozen --quiet --no-dev --no-emit-project --extra serve --output-file requirements.txt \
-    && /opt/portside/bin/pip install --no-cache-dir --require-hashes --requirement requirements.txt
+    && python -m pip install --quiet --require-hashes --requirement requirements.txt
+COPY README.md LICENSE portside.py ./
 COPY predictors predictors
-COPY pipelines pipelines
-RUN uv build --wheel --quiet --out-dir dist \
-    && /opt/portside/bin/pip install --no-cache-dir --no-deps dist/*.whl \
-    && /opt/portside/bin/python -m compileall -q /opt/portside/lib
+RUN python -m pip install --quiet --no-deps .
 
 FROM python:3.13-slim
 COPY --from=build /opt/portside /opt/portside

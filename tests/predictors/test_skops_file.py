@@ -223,7 +223,6 @@ _TRICKS = {
     "an object without a type": {"__loader__": "ObjectNode"},
     "a type without a name": {"__loader__": "ObjectNode", "__class__": None, "__module__": None},
     "a list of ids": _node("ListNode", "builtins.list", content=[], __id__=[1]),
-    "very deep lists": json.loads('{"content":[' * 900 + "]}" * 900),
 }
 
 
@@ -253,6 +252,16 @@ def test_lists_that_hold_each_other_twice_are_refused_before_anyone_counts_them_
         load_skops(_write(tmp_path / "model.skops", schema))
 
 
+@pytest.mark.parametrize("depth", [150, 400, 5000])
+def test_lists_too_deep_for_python_are_refused(depth: int, tmp_path: Path) -> None:
+    start = '{"__loader__":"ListNode","__module__":"builtins","__class__":"list","protocol":2,"content":['
+    path = tmp_path / "model.skops"
+    path.write_bytes(_zip({"schema.json": (start * depth + "]}" * depth).encode()}))
+
+    with pytest.raises(ArtifactError, match="RecursionError"):
+        load_skops(path)
+
+
 def test_an_object_described_in_two_ways_is_refused(tmp_path: Path) -> None:
     small, large = (_node("ListNode", "builtins.list", content=[_json(1)] * size, __id__=5) for size in (1, 2))
 
@@ -280,7 +289,7 @@ _DISORDER: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "an extra member": (lambda good: _zip({**_members(good), "extra.npy": b""}), "never mentions: extra.npy"),
     "a missing member": (lambda good: _zip({n: c for n, c in _members(good).items() if n != "0.npy"}), "lacks 0.npy"),
     "a folder above": (lambda good: _zip({**_members(good), "../0.npy": b""}), "a name that skops never gives"),
-    "an absolute path": (lambda good: _zip({**_members(good), "/tmp/0.npy": b""}), "a name that skops never gives"),
+    "an absolute path": (lambda good: _zip({**_members(good), "/0.npy": b""}), "a name that skops never gives"),
     "a folder": (lambda good: _zip({**_members(good), "a/0.npy": b""}), "a name that skops never gives"),
     "a backslash": (lambda good: _zip({**_members(good), "..\\0.npy": b""}), "a name that skops never gives"),
     "an odd compression": (lambda good: _zip(_members(good), zipfile.ZIP_BZIP2), "compressed in a way"),
@@ -313,7 +322,7 @@ def test_a_member_that_stands_there_twice_is_refused(good: bytes, tmp_path: Path
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("schema.json", b"{}")
 
-    with pytest.raises(ArtifactError, match="the member 'schema.json' more than once"):
+    with pytest.raises(ArtifactError, match=r"the member 'schema\.json' more than once"):
         load_skops(path)
 
 
@@ -376,7 +385,7 @@ def test_a_truncated_file_is_always_refused(cut: float, good: bytes, tmp_path_fa
     path = tmp_path_factory.getbasetemp() / "cut.skops"
     path.write_bytes(good[: int(cut * len(good))])
 
-    with pytest.raises(ArtifactError, match="empty|damaged"):
+    with pytest.raises(ArtifactError, match=r"empty|damaged"):
         load_skops(path)
 
 
