@@ -14,6 +14,10 @@ from predictors.errors import ArtifactError
 #: A model file is refused that is larger, or would be once it is decompressed.
 MAX_BYTES = 4 * 2**30
 
+#: Modules of trees that count how often they were asked, and where in their state the counters stand.
+COUNTING_TREES = frozenset({"sklearn.neighbors._ball_tree", "sklearn.neighbors._kd_tree"})
+TREE_COUNTERS = slice(7, 11)
+
 _SHOWN_NAMES = 5
 _SHOWN_CHARACTERS = 200
 

@@ -18,9 +18,9 @@ from predictors.errors import InvalidRequestError, PackingError
 from predictors.estimator_file import estimator_libraries, write_estimator
 from predictors.golden import GoldenRequests, golden_difference, make_golden
 from predictors.model_inputs import Layout
-from predictors.onnx_proof import prove_onnx
+from predictors.onnx.plain import describe_onnx, generated_rows
+from predictors.onnx.proof import prove_onnx
 from predictors.pickle_file import imports_of
-from predictors.plain_onnx import describe_onnx, generated_rows
 from predictors.processing import Processing, processing_class
 from predictors.publishing import check_identity, publish
 from predictors.reference import Reference, describe_reference

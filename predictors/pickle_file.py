@@ -244,13 +244,20 @@ class _StablePickler(NumpyPickler):  # type: ignore[misc]
             super().save(model_bytes.without_padding(obj))
 
     def reducer_override(self, obj: object) -> Any:
+        if type(obj).__module__ in model_bytes.COUNTING_TREES:
+            maker, arguments, state, *rest = self._reduced(obj)
+            counters = state[model_bytes.TREE_COUNTERS]
+            before, after = state[: model_bytes.TREE_COUNTERS.start], state[model_bytes.TREE_COUNTERS.stop :]
+            return (maker, arguments, before + (0,) * len(counters) + after, *rest)
         if "_stop_words_id" in getattr(obj, "__dict__", ()):
             # A vectorizer remembers the address of the stop words it has compared with its tokenizer.
-            reduced: Any = obj.__reduce_ex__(_PROTOCOL)
-            maker, arguments, state, *rest = reduced
+            maker, arguments, state, *rest = self._reduced(obj)
             kept = {key: value for key, value in state.items() if key != "_stop_words_id"}
             return (maker, arguments, kept, *rest)
         return NotImplemented
+
+    def _reduced(self, obj: object) -> Any:
+        return obj.__reduce_ex__(_PROTOCOL)
 
     def save_global(self, obj: Any, name: str | None = None) -> None:
         own_name = name or getattr(obj, "__qualname__", None) or obj.__name__

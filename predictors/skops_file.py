@@ -307,6 +307,11 @@ class _StableForm:
             types = value["key_types"]
             value["content"] = {name: item for name, item in content.items() if name != "_stop_words_id"}
             value["key_types"] = {**types, "content": types["content"][:place] + types["content"][place + 1 :]}
+        elif kind == "ObjectNode" and value["__module__"] in model_bytes.COUNTING_TREES:
+            items = list(content["content"])
+            counters = model_bytes.TREE_COUNTERS
+            items[counters] = [{**item, "content": "0"} for item in items[counters]]
+            value["content"] = {**content, "content": items}
         elif kind == "NdArrayNode" and value["__class__"] == "memmap":
             value["__class__"] = "ndarray"
         elif kind == "FunctionNode":

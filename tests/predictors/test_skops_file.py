@@ -252,7 +252,7 @@ def test_lists_that_hold_each_other_twice_are_refused_before_anyone_counts_them_
         load_skops(_write(tmp_path / "model.skops", schema))
 
 
-@pytest.mark.parametrize("depth", [150, 400, 5000])
+@pytest.mark.parametrize("depth", [400, 5000])
 def test_lists_too_deep_for_python_are_refused(depth: int, tmp_path: Path) -> None:
     start = '{"__loader__":"ListNode","__module__":"builtins","__class__":"list","protocol":2,"content":['
     path = tmp_path / "model.skops"
@@ -282,7 +282,7 @@ _DISORDER: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "no zip": (lambda _: b"just some text", "damaged, or no skops file"),
     "half of it": (lambda good: good[: len(good) // 2], "damaged, or no skops file"),
     "all but the last byte": (lambda good: good[:-1], "damaged, or no skops file"),
-    "a changed number": (lambda good: good.replace(b"\x00\x00\x00\x00\x00\x00\xf8\x7f", b"\x01" * 8), "damaged"),
+    "a changed number": (lambda good: good[:-1500] + bytes([good[-1500] ^ 1]) + good[-1499:], "damaged"),
     "no schema": (lambda good: _zip({n: c for n, c in _members(good).items() if n != "schema.json"}), "damaged"),
     "no json": (lambda good: _zip({**_members(good), "schema.json": b"{"}), "damaged"),
     "a list as schema": (lambda good: _zip({**_members(good), "schema.json": b"[]"}), "damaged"),

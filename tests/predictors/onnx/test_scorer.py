@@ -16,10 +16,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from predictors.errors import ArtifactError, InvalidRequestError, PredictorError
-from predictors.onnx_export import STRATEGIES
+from predictors.onnx.export import STRATEGIES
 from predictors.scorers.onnx import OnnxScorer
 from predictors.signature import TensorSpec
-from tests.predictors.onnx_proofs import bound, export, machines, scorer_of, two_classes
+from tests.predictors.onnx.proofs import bound, export, machines, scorer_of, two_classes
 
 FLOAT, DOUBLE, INT64, STRING = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.STRING
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from sklearn.base import BaseEstimator
 
-from predictors.edges import rows_at_edges
 from predictors.errors import ArtifactError, PackingError
 from predictors.model_inputs import Layout
-from predictors.onnx_export import STRATEGIES, export_onnx, tolerance_of
-from predictors.parity import ParityReport, check_parity
-from predictors.perturbation import perturbed_rows
-from predictors.rows import stack
+from predictors.onnx.edges import rows_at_edges
+from predictors.onnx.export import STRATEGIES, export_onnx, tolerance_of
+from predictors.onnx.parity import ParityReport, check_parity
+from predictors.onnx.perturbation import perturbed_rows
+from predictors.onnx.rows import stack
 from predictors.scorers.onnx import OnnxScorer
 from predictors.scorers.scorer import Scorer
 from predictors.signature import Signature, Tensors

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from predictors.operating_point import OperatingPoint
+from predictors.onnx.operating_point import OperatingPoint
 from predictors.signature import TensorSpec
 from predictors.v2.datatypes import DTYPES, Datatype
 

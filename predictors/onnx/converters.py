@@ -32,7 +32,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import PolynomialFeatures
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
 
-from predictors.trees import Floats, Ints, Tree, compares_float32, trees_of
+from predictors.onnx.trees import Floats, Ints, Tree, compares_float32, trees_of
 
 Converter = Callable[[Any, Any, Any], None]
 

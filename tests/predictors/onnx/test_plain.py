@@ -12,10 +12,10 @@ from skl2onnx.common.data_types import FloatTensorType
 from sklearn.linear_model import LogisticRegression
 
 from predictors.errors import PackingError
-from predictors.plain_onnx import GENERATED_ROWS, describe_onnx, generated_rows
+from predictors.onnx.plain import GENERATED_ROWS, describe_onnx, generated_rows
 from predictors.scorers.onnx import OnnxScorer
 from predictors.signature import TensorSpec
-from tests.predictors.onnx_proofs import two_classes
+from tests.predictors.onnx.proofs import two_classes
 
 FLOAT, DOUBLE, INT64 = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64
 Shape = Sequence[int | str | None] | None

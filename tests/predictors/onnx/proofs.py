@@ -10,8 +10,8 @@ import pandas as pd
 from sklearn.datasets import make_classification, make_regression
 
 from predictors.binding import Binding, bind
-from predictors.onnx_export import Strategy, export_onnx
-from predictors.onnx_proof import OnnxProof, prove_onnx
+from predictors.onnx.export import Strategy, export_onnx
+from predictors.onnx.proof import OnnxProof, prove_onnx
 from predictors.sample import TensorLayout, model_rows
 from predictors.scorers.onnx import OnnxScorer
 

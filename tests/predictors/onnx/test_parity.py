@@ -24,17 +24,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from predictors import splits as splits_module
 from predictors.binding import Binding
-from predictors.edges import rows_at_edges
 from predictors.errors import PredictorError
-from predictors.onnx_export import STRATEGIES
-from predictors.parity import FLOAT32_TREES, FLOAT64, Tolerance, check_parity
-from predictors.perturbation import perturbed_rows
-from predictors.rows import number_of_rows, stack
+from predictors.onnx import splits as splits_module
+from predictors.onnx.edges import rows_at_edges
+from predictors.onnx.export import STRATEGIES
+from predictors.onnx.parity import FLOAT32_TREES, FLOAT64, Tolerance, check_parity
+from predictors.onnx.perturbation import perturbed_rows
+from predictors.onnx.rows import number_of_rows, stack
+from predictors.onnx.trees import split_points, trees_of
 from predictors.signature import Tensors
-from predictors.trees import split_points, trees_of
-from tests.predictors.onnx_proofs import (
+from tests.predictors.onnx.proofs import (
     Array,
     amounts,
     bound,
@@ -63,7 +63,7 @@ class Fixed:
 
 
 class Failing(Fixed):
-    def score(self, inputs: Tensors) -> Tensors:  # noqa: ARG002
+    def score(self, inputs: Tensors) -> Tensors:
         raise PredictorError("no luck")
 
 

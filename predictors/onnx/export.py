@@ -11,8 +11,8 @@ from sklearn.compose import ColumnTransformer
 
 from predictors.errors import PackingError
 from predictors.model_inputs import Layout
-from predictors.operating_point import unwrapped
-from predictors.parity import FLOAT32_TREES, FLOAT64, Tolerance
+from predictors.onnx.operating_point import unwrapped
+from predictors.onnx.parity import FLOAT32_TREES, FLOAT64, Tolerance
 from predictors.signature import TensorSpec
 from predictors.v2.datatypes import Datatype
 
@@ -69,7 +69,7 @@ def export_onnx(
     Raises:
         PackingError: skl2onnx is not installed, or has no converter for this model; or the file cannot be made.
     """
-    onnx_graph, compose = _import("predictors.onnx_graph"), _import("onnx.compose")
+    onnx_graph, compose = _import("predictors.onnx.graph"), _import("onnx.compose")
     try:
         bare, point = unwrapped(estimator)
         by_column = layout == "frame" and _picks_columns(bare)
@@ -106,7 +106,7 @@ def _picks_columns(estimator: BaseEstimator) -> bool:
 
 
 def _initial_types(inputs: tuple[TensorSpec, ...], strategy: Strategy, *, by_column: bool) -> list[tuple[str, Any]]:
-    types, width = _import("skl2onnx.common.data_types"), _import("predictors.onnx_graph").width
+    types, width = _import("skl2onnx.common.data_types"), _import("predictors.onnx.graph").width
     number = {"FP64": types.DoubleTensorType, "FP32": types.FloatTensorType}[strategy.numbers]
     kinds = [types.StringTensorType if spec.datatype == "BYTES" else number for spec in inputs]
     if by_column:
@@ -118,8 +118,8 @@ def _initial_types(inputs: tuple[TensorSpec, ...], strategy: Strategy, *, by_col
 
 
 def _convert(estimator: BaseEstimator, initial_types: list[tuple[str, Any]], strategy: Strategy) -> Any:
-    skl2onnx, onnx_graph = _import("skl2onnx"), _import("predictors.onnx_graph")
-    own = _import("predictors.onnx_converters") if strategy.own_converters else None
+    skl2onnx, onnx_graph = _import("skl2onnx"), _import("predictors.onnx.graph")
+    own = _import("predictors.onnx.converters") if strategy.own_converters else None
     # Its warnings are about its own operator versions and options; what matters here, the gate sees.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

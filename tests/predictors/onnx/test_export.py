@@ -35,11 +35,11 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, P
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from predictors.errors import PackingError
-from predictors.onnx_export import STRATEGIES, export_onnx, tolerance_of
-from predictors.parity import FLOAT32_TREES, FLOAT64, check_parity
-from predictors.perturbation import perturbed_rows
-from predictors.rows import stack
-from tests.predictors.onnx_proofs import (
+from predictors.onnx.export import STRATEGIES, export_onnx, tolerance_of
+from predictors.onnx.parity import FLOAT32_TREES, FLOAT64, check_parity
+from predictors.onnx.perturbation import perturbed_rows
+from predictors.onnx.rows import stack
+from tests.predictors.onnx.proofs import (
     Array,
     amounts,
     bound,
@@ -325,8 +325,8 @@ def test_the_same_model_gives_the_same_bytes_in_another_process(seed: str, tmp_p
     joblib.dump((model, bound(model, frame)), tmp_path / "model.joblib")
     program = (
         "import hashlib, joblib, sys\n"
-        "from tests.predictors.onnx_proofs import export\n"
-        "from predictors.onnx_export import STRATEGIES\n"
+        "from tests.predictors.onnx.proofs import export\n"
+        "from predictors.onnx.export import STRATEGIES\n"
         "for strategy in STRATEGIES:\n"
         "    print(hashlib.sha256(export(*joblib.load(sys.argv[1]), strategy)).hexdigest())\n"
     )
