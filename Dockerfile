@@ -7,8 +7,9 @@ RUN python -m venv --without-pip /opt/portside && python -m pip install --quiet 
 ENV PIP_PYTHON=/opt/portside/bin/python PIP_NO_CACHE_DIR=1
 COPY pyproject.toml uv.lock ./
 # The lock decides every version, and pip checks every digest.
-RUN uv export --frozen --quiet --no-dev --no-emit-project --extra serve --output-file requirements.txt \
-    && python -m pip install --quiet --require-hashes --requirement requirements.txt
+RUN uv export --frozen --quiet --no-default-groups --no-emit-project --extra serve --output-file requirements.txt \
+    && python -m pip install --quiet --require-hashes --requirement requirements.txt \
+    && find /opt/portside/lib -type d -name tests -prune -exec rm -r {} +
 COPY README.md LICENSE portside.py ./
 COPY predictors predictors
 RUN python -m pip install --quiet --no-deps .

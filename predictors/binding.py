@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from predictors.datatypes import datatype_of
 from predictors.errors import PackingError
 from predictors.model_inputs import Layout, Rows, disassemble
 from predictors.sample import TensorLayout, describe_inputs
 from predictors.scorers.estimator import EstimatorScorer
 from predictors.signature import Signature, Tensors, TensorSpec
-from predictors.v2.datatypes import datatype_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from predictors.datatypes import DTYPES
 from predictors.signature import Column, Tensors, TensorSpec
-from predictors.v2.datatypes import DTYPES
 
 #: How an estimator takes its rows: a DataFrame, a 2-D array, or a 1-D object array of texts.
 Layout: TypeAlias = Literal["frame", "matrix", "texts"]

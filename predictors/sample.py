@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from predictors.datatypes import DTYPES, Datatype, datatype_of
 from predictors.errors import PackingError
 from predictors.signature import Column, Tensors, TensorSpec
-from predictors.v2.datatypes import DTYPES, Datatype, datatype_of
 
 #: How input columns become tensors: one for each column, one matrix of all, or a matrix where all are numbers.
 TensorLayout: TypeAlias = Literal["auto", "columns", "matrix"]

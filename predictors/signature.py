@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from predictors.v2.datatypes import Datatype
+from predictors.datatypes import Datatype
 
 #: Named tensors on their way through a predictor. BYTES tensors are object arrays of ``str`` or ``None``.
 Tensors: TypeAlias = Mapping[str, npt.NDArray[np.generic]]

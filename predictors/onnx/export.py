@@ -9,12 +9,12 @@ from typing import Any, Final
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 
+from predictors.datatypes import Datatype
 from predictors.errors import PackingError
 from predictors.model_inputs import Layout
 from predictors.onnx.operating_point import unwrapped
 from predictors.onnx.parity import FLOAT32_TREES, FLOAT64, Tolerance
 from predictors.signature import TensorSpec
-from predictors.v2.datatypes import Datatype
 
 #: What skl2onnx raises, from its own code, on a model that it has no converter for or does not understand.
 _CONVERTER_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)

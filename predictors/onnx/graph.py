@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from predictors.datatypes import DTYPES, Datatype
 from predictors.onnx.operating_point import OperatingPoint
 from predictors.signature import TensorSpec
-from predictors.v2.datatypes import DTYPES, Datatype
 
 #: onnx 1.16's operators and file format: older runtimes on the edge read them, and TreeEnsemble came with them.
 OPSET: Final = 21

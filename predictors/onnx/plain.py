@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from predictors.datatypes import DTYPES
 from predictors.errors import ArtifactError, PackingError
 from predictors.scorers.onnx import DATATYPES, open_session, runtime_errors
 from predictors.signature import Column, Tensors, TensorSpec
-from predictors.v2.datatypes import DTYPES
 
 #: How many rows are made up for a model without a sample.
 GENERATED_ROWS: Final = 5

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from predictors.datatypes import DTYPES
 from predictors.signature import Column, Tensors, TensorSpec
-from predictors.v2.datatypes import DTYPES
 
 
 class Place(NamedTuple):

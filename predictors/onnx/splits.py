@@ -6,10 +6,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from predictors.datatypes import DTYPES
 from predictors.onnx.rows import Place
 from predictors.onnx.trees import Floats, Ints, Tree, split_points
 from predictors.signature import Tensors
-from predictors.v2.datatypes import DTYPES
 
 #: Bounds of the rows made; beyond one of them, splits are chosen by chance.
 MAX_ROWS: Final = 100_000

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from predictors.datatypes import DTYPES, Datatype
 from predictors.errors import ArtifactError, InvalidRequestError, PredictorError
 from predictors.signature import Tensors, TensorSpec
-from predictors.v2.datatypes import DTYPES, Datatype
 
 #: ONNX Runtime's names of the tensor types that have a V2 datatype.
 DATATYPES: dict[str, Datatype] = {

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from predictors.datatypes import DTYPES, Datatype
 from predictors.errors import InvalidRequestError
-from predictors.v2.datatypes import DTYPES, Datatype
 
 _LENGTH: Final = struct.Struct("<I")
 _SWAP: Final = sys.byteorder == "big"

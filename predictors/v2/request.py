@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from predictors.datatypes import DTYPES, Datatype
 from predictors.errors import InvalidRequestError
 from predictors.signature import Signature, Tensors, TensorSpec
 from predictors.v2.binary import decode_raw
-from predictors.v2.datatypes import DTYPES, Datatype
 
 #: The largest magnitude up to which every integer is exact in a float of that many bytes.
 _EXACT_INTEGERS: Final = {2: 2**11, 4: 2**24, 8: 2**53}

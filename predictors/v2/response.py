@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from predictors.datatypes import Datatype
 from predictors.signature import Signature, Tensors
 from predictors.v2.binary import encode_raw
-from predictors.v2.datatypes import Datatype
 from predictors.v2.request import InferRequest
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from predictors.datatypes import DTYPES, Datatype, datatype_of
 from predictors.errors import InvalidRequestError
 from predictors.signature import Column, Signature, TensorSpec
 from predictors.v2.binary import decode_raw, encode_raw
-from predictors.v2.datatypes import DTYPES, Datatype, datatype_of
 from predictors.v2.request import RequestReader
 
 LABEL = TensorSpec(name="label", datatype="INT64", shape=(-1,))
