@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+from pipelines.lineage import code_commit
 from pipelines.use_cases import TrainedModel
 from predictors.packing_files import TrainingRecord
 from predictors.pickle_file import dump_joblib
@@ -18,9 +19,10 @@ def write_training(trained: TrainedModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     dump_joblib(trained.model, folder / "model.joblib")
     trained.sample.to_parquet(folder / "sample.parquet", index=False)
+    commit = code_commit()
     record = TrainingRecord(
         metrics=dict(trained.metrics),
-        lineage=dict(trained.lineage),
+        lineage={**trained.lineage, **({"code_commit": commit} if commit else {})},
         processing=trained.processing,
         tensors=trained.tensors,
     )

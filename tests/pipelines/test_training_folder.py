@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import orjson
+
+from pipelines.training_folder import write_training
+from pipelines.use_cases import TrainedModel
+from predictors import open_artifact
+from predictors.packing_files import pack_file
+
+
+def test_a_training_run_goes_into_an_artifact_with_its_metrics_and_lineage(
+    trained_spam: TrainedModel, tmp_path: Path
+) -> None:
+    write_training(trained_spam, tmp_path)
+    artifact = pack_file(
+        tmp_path / "model.joblib",
+        name="spam",
+        version="1",
+        out=tmp_path / "models",
+        sample=tmp_path / "sample.parquet",
+        training=tmp_path / "training.json",
+        no_onnx=True,
+    )
+    manifest = open_artifact(artifact.folder).manifest
+    assert dict(manifest.metrics) == dict(trained_spam.metrics)
+    assert manifest.lineage["data_digest"] == trained_spam.lineage["data_digest"]
+    assert manifest.processing == "spam"
+
+
+def test_two_runs_of_one_seed_write_the_same_bytes(trained_spam: TrainedModel, tmp_path: Path) -> None:
+    write_training(trained_spam, tmp_path / "one")
+    write_training(trained_spam, tmp_path / "other")
+    assert (tmp_path / "one" / "model.joblib").read_bytes() == (tmp_path / "other" / "model.joblib").read_bytes()
+    assert orjson.loads((tmp_path / "one" / "training.json").read_bytes())["tensors"] == "columns"
