@@ -18,6 +18,7 @@ from predictors.errors import InvalidRequestError
 from predictors.served_model import ServedModel
 from predictors.signature import Tensors, TensorSpec
 from predictors.v2.binary import encode_raw, text_of
+from predictors.v2.metadata import tensor_metadata
 from predictors.v2.request import InferRequest, TensorReader, parse_json
 
 
@@ -79,13 +80,13 @@ class Predictor(kserve.Model):  # type: ignore[misc]  # KServe ships no types
             return self._write_v2(request, outputs)
         return self._write_v1(outputs)
 
-    async def get_input_types(self) -> list[dict[str, Any]]:
+    async def get_input_types(self) -> list[dict[str, object]]:
         """Return the inputs as V2 metadata tells them."""
-        return [_metadata(spec) for spec in self.model.signature.inputs]
+        return [tensor_metadata(spec) for spec in self.model.signature.inputs]
 
-    async def get_output_types(self) -> list[dict[str, Any]]:
+    async def get_output_types(self) -> list[dict[str, object]]:
         """Return the outputs as V2 metadata tells them."""
-        return [_metadata(spec) for spec in self.model.signature.outputs]
+        return [tensor_metadata(spec) for spec in self.model.signature.outputs]
 
     def _read_v2(self, payload: kserve.InferRequest) -> InferRequest:
         if payload.model_version not in {None, "", self.model.version}:
@@ -137,10 +138,6 @@ class Predictor(kserve.Model):  # type: ignore[misc]  # KServe ships no types
         if len(lists) == 1:
             return {"predictions": next(iter(lists.values()))}
         return {"predictions": [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]}
-
-
-def _metadata(spec: TensorSpec) -> dict[str, Any]:
-    return {"name": spec.name, "datatype": spec.datatype, "shape": list(spec.shape)}
 
 
 def _field(instance: object, spec: TensorSpec) -> object:

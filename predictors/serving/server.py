@@ -24,9 +24,9 @@ from starlette.exceptions import HTTPException
 
 from predictors.predictor import Predictor
 from predictors.served_model import ServedModel
-from predictors.serving.infer_app import InferApp
 from predictors.serving.ports import Ports
 from predictors.serving.settings import Settings
+from predictors.serving.v2_app import V2App
 
 
 class Server(kserve.ModelServer):  # type: ignore[misc]  # KServe ships no types
@@ -86,7 +86,7 @@ class Server(kserve.ModelServer):  # type: ignore[misc]  # KServe ships no types
         app = kserve.model_server.app
         app.add_exception_handler(HTTPException, _http_error)
         app.add_exception_handler(RequestValidationError, _validation_error)
-        infer = InferApp(
+        v2 = V2App(
             app,
             models,
             max_body_bytes=self._settings.max_body_bytes,
@@ -94,7 +94,7 @@ class Server(kserve.ModelServer):  # type: ignore[misc]  # KServe ships no types
             executor=self._executor,
         )
         return uvicorn.Config(
-            infer,
+            v2,
             access_log=False,
             log_config=None,
             server_header=False,

@@ -90,10 +90,44 @@ def test_v1_goes_on_working(server: RunningServer, folders: list[Path]) -> None:
     assert [row["label"] for row in answer["predictions"]] == expected
 
 
-def test_metadata_tells_the_signature(server: RunningServer) -> None:
-    status, metadata = server.get("/v2/models/slow")
-    assert status == 200
-    assert metadata["inputs"] == [{"name": "input", "datatype": "FP64", "shape": [-1, 4]}]
+@pytest.mark.parametrize("path", ["/v2/models/slow", "/v2/models/slow/versions/2.0.0"])
+def test_metadata_tells_the_signature(server: RunningServer, path: str) -> None:
+    assert server.get(path) == (
+        200,
+        {
+            "name": "slow",
+            "versions": ["2.0.0"],
+            "platform": "portside_estimator",
+            "inputs": [{"name": "input", "datatype": "FP64", "shape": [-1, 4]}],
+            "outputs": [
+                {"name": "label", "datatype": "INT64", "shape": [-1]},
+                {"name": "probabilities", "datatype": "FP64", "shape": [-1, 3]},
+            ],
+        },
+    )
+
+
+ANSWERS: dict[str, tuple[int, dict[str, Any]]] = {
+    "/v2/health/live": (200, {"live": True}),
+    "/v2/health/ready": (200, {"ready": True}),
+    "/v2/models": (200, {"models": ["fast", "slow"]}),
+    "/v2/models/fast/ready": (200, {"name": "fast", "ready": True}),
+    "/v2/models/fast/versions/1.0.0/ready": (200, {"name": "fast", "ready": True}),
+    "/v2/models/nope": (404, {"error": 'no model "nope" is served here; there is fast, slow'}),
+    "/v2/models/fast/versions/3": (404, {"error": 'model "fast" is served in version 1.0.0, not "3"'}),
+}
+
+
+@pytest.mark.parametrize(("path", "expected"), ANSWERS.items(), ids=ANSWERS)
+def test_health_and_index_answer_as_the_protocol_says(
+    server: RunningServer, path: str, expected: tuple[int, dict[str, Any]]
+) -> None:
+    assert server.get(path) == expected
+
+
+def test_the_server_tells_its_name_and_extensions(server: RunningServer) -> None:
+    status, metadata = server.get("/v2")
+    assert (status, metadata["name"], metadata["extensions"]) == (200, "portside", ["binary_tensor_data"])
 
 
 REFUSED: dict[str, tuple[str, Any, int]] = {
@@ -127,7 +161,7 @@ def test_a_refusal_is_one_sentence_with_the_right_status(
 
 
 def test_another_method_is_refused(server: RunningServer) -> None:
-    assert server.get("/v2/models/fast/infer") == (405, {"error": "inference takes POST"})
+    assert server.get("/v2/models/fast/infer") == (405, {"error": "/v2/models/fast/infer takes POST"})
 
 
 def test_grpc_refuses_with_the_right_status(server: RunningServer) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The outermost ASGI layer: it answers V2 inference requests itself and passes everything else on to KServe's app."""
+"""The outermost ASGI layer: it answers the V2 protocol itself and passes everything else on to KServe's app."""
 
 import asyncio
 import logging
@@ -10,9 +10,12 @@ from concurrent.futures import Executor
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
+import orjson
+
 from predictors.errors import InvalidRequestError, ModelNotFoundError, PredictorError, RequestTooLargeError
 from predictors.served_model import ServedModel
-from predictors.v2.response import Answer, error_body
+from predictors.v2.metadata import model_metadata, server_metadata
+from predictors.v2.response import error_body
 
 _log = logging.getLogger(__name__)
 
@@ -22,12 +25,15 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON_LENGTH: Final = b"inference-header-content-length"
-_INFER_PATH: Final = re.compile(r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?/infer")
+_MODEL_PATH: Final = re.compile(
+    r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/(?P<verb>infer|ready))?"
+)
+_SERVER_PATHS: Final = frozenset({"/v2", "/v2/", "/v2/models", "/v2/health/live", "/v2/health/ready"})
 _Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 
-class InferApp:
-    """Answers ``POST /v2/models/{model}[/versions/{version}]/infer``."""
+class V2App:
+    """Answers inference, metadata and health over V2: what clients ask, of the server, a model or a version of it."""
 
     def __init__(
         self,
@@ -55,40 +61,57 @@ class InferApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        match = _INFER_PATH.fullmatch(scope["path"]) if scope["type"] == "http" else None
-        if match is None:
+        path = scope.get("path", "")
+        match = _MODEL_PATH.fullmatch(path)
+        if scope["type"] != "http" or (match is None and path not in _SERVER_PATHS):
             await self._other(scope, receive, send)
             return
-        if scope["method"] != "POST":
-            refusal = error_body("inference takes POST")
-            await _respond(send, HTTPStatus.METHOD_NOT_ALLOWED, refusal, [(b"allow", b"POST")])
-            return
+        infers = match is not None and match["verb"] == "infer"
+        allowed = "POST" if infers else "GET"
         try:
-            answer = await self._answer(match["model"], match["version"], scope["headers"], receive)
+            if scope["method"] != allowed:
+                refusal = error_body(f"{path} takes {allowed}")
+                await _respond(send, HTTPStatus.METHOD_NOT_ALLOWED, refusal, [(b"allow", allowed.encode())])
+            elif match is None:
+                await _respond(send, HTTPStatus.OK, orjson.dumps(self._tell_server(path)), [])
+            elif infers:
+                await self._infer(self._model(match["model"], match["version"]), scope["headers"], receive, send)
+            else:
+                told = _tell_model(self._model(match["model"], match["version"]), match["verb"])
+                await _respond(send, HTTPStatus.OK, orjson.dumps(told), [])
         except PredictorError as err:
             await _respond(send, err.status, error_body(str(err)), [])
         except Exception:
             # The request's edge: whatever went wrong inside must not show the caller how this server is made.
             incident = uuid.uuid4().hex
-            _log.exception("request %s to model %s failed", incident, match["model"])
+            _log.exception("request %s to %s failed", incident, path)
             sentence = f"the server failed to answer; its log tells more under {incident}"
             await _respond(send, HTTPStatus.INTERNAL_SERVER_ERROR, error_body(sentence), [])
-        else:
-            headers = [] if answer.json_length is None else [(JSON_LENGTH, b"%d" % answer.json_length)]
-            await _respond(send, HTTPStatus.OK, answer.body, headers, binary=answer.json_length is not None)
 
-    async def _answer(self, name: str, version: str | None, headers: _Headers, receive: Receive) -> Answer:
+    def _model(self, name: str, version: str | None) -> ServedModel:
         model = self._models.get(name)
         if model is None:
             raise ModelNotFoundError(f'no model "{name}" is served here; there is {", ".join(sorted(self._models))}')
         if version is not None and version != model.version:
             raise ModelNotFoundError(f'model "{name}" is served in version {model.version}, not "{version}"')
+        return model
+
+    def _tell_server(self, path: str) -> dict[str, object]:
+        # Models are loaded and warm before the server answers at all, so one that answers is ready.
+        if path.startswith("/v2/health/"):
+            return {path.rpartition("/")[2]: True}
+        return {"models": sorted(self._models)} if path == "/v2/models" else server_metadata()
+
+    async def _infer(self, model: ServedModel, headers: _Headers, receive: Receive, send: Send) -> None:
         json_length = _json_length(headers)
         body = await self._body(headers, receive)
         if model.scorer.inline and len(body) <= self._inline_body_bytes:
-            return model.answer(body, json_length)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, model.answer, body, json_length)
+            answer = model.answer(body, json_length)
+        else:
+            loop = asyncio.get_running_loop()
+            answer = await loop.run_in_executor(self._executor, model.answer, body, json_length)
+        told = [] if answer.json_length is None else [(JSON_LENGTH, b"%d" % answer.json_length)]
+        await _respond(send, HTTPStatus.OK, answer.body, told, binary=answer.json_length is not None)
 
     async def _body(self, headers: _Headers, receive: Receive) -> bytes:
         for name, value in headers:
@@ -107,6 +130,12 @@ class InferApp:
 
     def _too_large(self) -> RequestTooLargeError:
         return RequestTooLargeError(f"the request's body is over the limit of {self._max_body_bytes} bytes")
+
+
+def _tell_model(model: ServedModel, verb: str | None) -> dict[str, object]:
+    if verb == "ready":
+        return {"name": model.name, "ready": True}
+    return model_metadata(model.name, model.version, f"portside_{model.scorer.name}", model.signature)
 
 
 def _json_length(headers: _Headers) -> int | None:

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the protocol tells of a server and of a model."""
+
+from importlib.metadata import version as installed_version
+
+from predictors.signature import Signature, TensorSpec
+
+#: Of the protocol's extensions, those that this server has.
+EXTENSIONS = ("binary_tensor_data",)
+
+
+def server_metadata() -> dict[str, object]:
+    """Return the server's metadata: name, version and extensions."""
+    return {"name": "portside", "version": installed_version("portside"), "extensions": list(EXTENSIONS)}
+
+
+def model_metadata(name: str, version: str, platform: str, signature: Signature) -> dict[str, object]:
+    """Return a model's metadata: name, versions, platform, inputs and outputs."""
+    return {
+        "name": name,
+        "versions": [version],
+        "platform": platform,
+        "inputs": [tensor_metadata(spec) for spec in signature.inputs],
+        "outputs": [tensor_metadata(spec) for spec in signature.outputs],
+    }
+
+
+def tensor_metadata(spec: TensorSpec) -> dict[str, object]:
+    """Return a tensor's metadata: name, datatype and shape, in which -1 is any size."""
+    return {"name": spec.name, "datatype": spec.datatype, "shape": list(spec.shape)}
