@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small V2 client for the command line: one request, one answer, and a sentence when there is none."""
 
+import json
 import time
 from http import HTTPStatus
 from typing import Final
@@ -52,11 +53,24 @@ def ask(model: str, body: bytes, *, url: str, version: str | None, wait: float, 
 
 
 def pretty(body: bytes) -> str:
-    """Return a JSON body indented; another one as it is."""
+    """Return a JSON object with a line for each key, and for each tensor; another body as it is."""
     try:
-        return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
+        document = orjson.loads(body)
     except orjson.JSONDecodeError:
         return body.decode(errors="replace")
+    if not isinstance(document, dict):
+        return _line(document)
+    return "{\n" + ",\n".join(f"  {_line(key)}: {_lines(value)}" for key, value in document.items()) + "\n}"
+
+
+def _lines(value: object) -> str:
+    if not isinstance(value, list) or not value or not isinstance(value[0], dict):
+        return _line(value)
+    return "[\n" + ",\n".join(f"    {_line(tensor)}" for tensor in value) + "\n  ]"
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _wait_until_ready(url: str, wait: float) -> None:
