@@ -17,9 +17,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m predictors", description=__doc__, allow_abbrev=False)
     parser.add_argument("--model_name", help="the name to serve the model under; its own by default")
     parser.add_argument("--model_dir", type=Path, default=Path("/mnt/models"), help="the artifact's folder")
-    parser.add_argument("--http_port", help="REST (8080)")
-    parser.add_argument("--grpc_port", help="gRPC (8081)")
-    parser.add_argument("--workers", help="processes that answer (1)")
+    parser.add_argument("--http_port", type=int, help="REST (8080)")
+    parser.add_argument("--grpc_port", type=int, help="gRPC (8081)")
+    parser.add_argument("--workers", type=int, help="processes that answer (1)")
     words = vars(parser.parse_args())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for library in ("kserve", "uvicorn"):

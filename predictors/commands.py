@@ -70,7 +70,13 @@ def pack(model: Path, *, as_json: bool, **words: Any) -> None:
 
 @click.command()
 @click.argument("folder", type=_FOLDER)
-@click.option("--verify-key", type=_FILE, metavar="PEM", help="Check its signature with this Ed25519 public key.")
+@click.option(
+    "--verify-key",
+    type=_FILE,
+    metavar="PEM",
+    envvar="PREDICTOR_VERIFY_KEY",
+    help="Check its signature with this Ed25519 public key.  [env: PREDICTOR_VERIFY_KEY]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def inspect(folder: Path, *, verify_key: Path | None, as_json: bool) -> None:
     """Check the artifact in FOLDER and show its signature, metrics, lineage and scorers."""
@@ -84,7 +90,7 @@ def inspect(folder: Path, *, verify_key: Path | None, as_json: bool) -> None:
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=_FOLDER)
 @click.option("--name", help="The name to serve a single artifact under; its own by default.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
 @click.option("--http-port", type=int, help="REST.  [default: 8080]")
 @click.option("--grpc-port", type=int, help="gRPC.  [default: 8081]")
 @click.option("--workers", type=int, help="Processes that answer.  [default: 1]")
@@ -94,10 +100,11 @@ def inspect(folder: Path, *, verify_key: Path | None, as_json: bool) -> None:
 def serve(folders: tuple[Path, ...], *, name: str | None, send: Path | None, **words: Any) -> None:
     """Serve the artifacts in FOLDERS until Ctrl-C. Settings may also come from PREDICTOR_* variables."""
     from predictors.serving.main import serve as serve_artifacts
-    from predictors.serving.settings import Settings
+    from predictors.serving.settings import PREFIX, Settings
 
     words["allow_imports"] = words["allow_imports"] or None
-    settings = Settings.from_env(os.environ, **words)
+    # A pod's server answers whoever reaches the pod; one started by hand only this machine, unless told otherwise.
+    settings = Settings.from_env({f"{PREFIX}HOST": "127.0.0.1", **os.environ}, **words)
 
     def send_when_ready(ports: "Ports") -> None:
         if send is not None:

@@ -32,12 +32,6 @@ class RequestTooLargeError(PredictorError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
-class ModelNotReadyError(PredictorError):
-    """The model is known but does not answer yet, or no more (503)."""
-
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-
-
 class ArtifactError(PredictorError):
     """A model artifact, or the file it is made from, cannot be trusted or used; the text names the file."""
 

@@ -30,6 +30,7 @@ from predictors.pickle_streams import RefusedPickleError
 _PROTOCOL = 5
 _WHY = "a pickle can run any code when it is loaded"
 _MAIN = frozenset({"__main__", "__mp_main__"})
+_OLD = frozenset({"__builtin__", "_codecs", "copy_reg", "copyreg"})
 _MIXED = frozenset({"joblib", "numpy", "pandas", "scipy", "skops", "sklearn"})
 
 
@@ -118,6 +119,11 @@ def _check_imports(
     if not outside and (allow_pickle or not untrusted):
         return
     names = list_names([f"{module}.{name}" for module, name in outside or untrusted])
+    if outside and all(module in _OLD for module, _ in outside):
+        raise ArtifactError(
+            f"{path}: it was written with one of pickle's protocols 0 to 2, which need {names}; "
+            "save it again with joblib.dump(model, path)"
+        )
     flags = [] if allow_pickle else ["--allow-pickle"]
     flags += [f"--allow-import {wanted}" for wanted in sorted({_least(module, name) for module, name in outside})]
     raise ArtifactError(
@@ -168,7 +174,9 @@ def _load(stream: bytes, path: Path, allow_imports: Collection[str]) -> object:
     except RefusedPickleError as err:
         raise ArtifactError(f"{path}: it {err}") from err
     except ImportError as err:
-        raise ArtifactError(f"{path}: it needs what is not installed here ({err})") from err
+        raise ArtifactError(
+            f"{path}: it needs what is not installed here ({err}); install it, or set PYTHONPATH"
+        ) from err
     except Exception as err:  # as above; and constructors and __setstate__ may raise what they like
         raise ArtifactError(f"{path}: it cannot be loaded ({describe_error(err)})") from err
 
@@ -243,21 +251,18 @@ class _StablePickler(NumpyPickler):  # type: ignore[misc]
         else:
             super().save(model_bytes.without_padding(obj))
 
-    def reducer_override(self, obj: object) -> Any:
+    def reducer_override(self, obj: Any) -> Any:
         if type(obj).__module__ in model_bytes.COUNTING_TREES:
-            maker, arguments, state, *rest = self._reduced(obj)
+            maker, arguments, state, *rest = obj.__reduce_ex__(_PROTOCOL)
             counters = state[model_bytes.TREE_COUNTERS]
             before, after = state[: model_bytes.TREE_COUNTERS.start], state[model_bytes.TREE_COUNTERS.stop :]
             return (maker, arguments, before + (0,) * len(counters) + after, *rest)
         if "_stop_words_id" in getattr(obj, "__dict__", ()):
             # A vectorizer remembers the address of the stop words it has compared with its tokenizer.
-            maker, arguments, state, *rest = self._reduced(obj)
+            maker, arguments, state, *rest = obj.__reduce_ex__(_PROTOCOL)
             kept = {key: value for key, value in state.items() if key != "_stop_words_id"}
             return (maker, arguments, kept, *rest)
         return NotImplemented
-
-    def _reduced(self, obj: object) -> Any:
-        return obj.__reduce_ex__(_PROTOCOL)
 
     def save_global(self, obj: Any, name: str | None = None) -> None:
         own_name = name or getattr(obj, "__qualname__", None) or obj.__name__

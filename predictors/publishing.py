@@ -75,9 +75,20 @@ def _check_loads(folder: Path, manifest: Manifest) -> None:
         raise PackingError(f"the packed model does not load as it was: {sentence}") from err
 
 
+def _add_signature(folder: Path, final: Path) -> None:
+    """Sign the same artifact later: its signature is no part of what the manifest seals."""
+    signature = folder / sealing.SIGNATURE
+    if signature.is_file():
+        # Written beside the folder and renamed, so that a server never reads half of one.
+        staging = final.parent / f".{final.name}-{sealing.SIGNATURE}"
+        shutil.copyfile(signature, staging)
+        staging.rename(final / sealing.SIGNATURE)
+
+
 def _move(folder: Path, final: Path) -> Path:
     if final.exists():
         if (final / MANIFEST).is_file() and (final / MANIFEST).read_bytes() == (folder / MANIFEST).read_bytes():
+            _add_signature(folder, final)
             return final
         raise PackingError(f"{final}: this version exists with another content; choose a new version")
     final.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import logging
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import kserve
@@ -19,6 +19,7 @@ from kserve.errors import InvalidInput, ModelNotFound
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
 from kserve.protocol.grpc.servicer import InferenceServicer
+from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.server import RESTServer
 from starlette.exceptions import HTTPException
 
@@ -47,6 +48,7 @@ class Server(kserve.ModelServer):  # type: ignore[misc]  # KServe ships no types
             enable_grpc=ports.grpc is not None,
             enable_latency_logging=False,
         )
+        self.model_repository_extension = _ClosedRepository(model_registry=self.registered_models)
         kserve.logging.logger.addFilter(_ClientFaults())
         self._settings = settings
         self._ports = ports
@@ -114,6 +116,16 @@ class Server(kserve.ModelServer):  # type: ignore[misc]  # KServe ships no types
         server.add_insecure_port(f"{host}:{self._ports.grpc}")
         await server.start()
         return server
+
+
+class _ClosedRepository(ModelRepositoryExtension):  # type: ignore[misc]  # as above
+    """Refuses to load and unload models over the network: what is served was decided, and verified, at the start."""
+
+    async def load(self, model_name: str) -> NoReturn:
+        raise InvalidInput(f'model "{model_name}" is not loaded over the network: this server\'s models are fixed')
+
+    async def unload(self, model_name: str) -> NoReturn:
+        raise InvalidInput(f'model "{model_name}" is not unloaded over the network: this server\'s models are fixed')
 
 
 class _ClientFaults(logging.Filter):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server's settings: one frozen model, from ``PREDICTOR_*`` variables, with the command line's words on top."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -11,10 +12,16 @@ from predictors.errors import SettingsError
 from predictors.loading import LoadPolicy
 
 PREFIX: Final = "PREDICTOR_"
+_LINK: Final = re.compile(r"_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP|SCTP)(_|$)|^PREDICTOR_PORT$")
 
 
 def _split(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+
+def _is_link(name: str, value: str) -> bool:
+    """Whether Kubernetes made the variable, for a Service of the namespace whose name begins with "predictor"."""
+    return bool(_LINK.search(name)) or value.startswith(("tcp://", "udp://", "sctp://"))
 
 
 class Settings(BaseModel):
@@ -61,7 +68,9 @@ class Settings(BaseModel):
         Raises:
             SettingsError: An unknown variable or a value that cannot be used, named and never shown.
         """
-        given = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+        given = {
+            name: value for name, value in environ.items() if name.startswith(PREFIX) and not _is_link(name, value)
+        }
         values: dict[str, Any] = {name.removeprefix(PREFIX).lower(): value for name, value in given.items()}
         values.update({name: value for name, value in words.items() if value is not None})
         try:
@@ -71,8 +80,9 @@ class Settings(BaseModel):
             field = str(first["loc"][0]) if first["loc"] else ""
             name = f"--{field.replace('_', '-')}" if words.get(field) is not None else PREFIX + field.upper()
             known = ", ".join(PREFIX + known.upper() for known in cls.model_fields)
-            mend = f"; the settings are {known}" if first["type"] == "extra_forbidden" else ""
-            raise SettingsError(f"{name}: {first['msg']}{mend}") from err
+            unknown = first["type"] == "extra_forbidden"
+            told = f"unknown setting; there are {known}" if unknown else first["msg"]
+            raise SettingsError(f"{name}: {told}") from err
 
     @property
     def load_policy(self) -> LoadPolicy:

@@ -177,3 +177,10 @@ def test_a_manifest_changed_after_signing_is_refused(keys: tuple[Path, Path], si
     edit(signed, lambda document: document["metrics"].update(accuracy=1.0))
     with pytest.raises(ArtifactError, match=r"artifact\.sig: not a signature"):
         load(signed, LoadPolicy(verify_key=keys[1]))
+
+
+def test_the_same_artifact_may_be_signed_later(keys: tuple[Path, Path], tmp_path: Path) -> None:
+    model = LogisticRegression(max_iter=500).fit(X, Y)
+    folder = pack(model, X, name="m", version="1", out=tmp_path)
+    assert pack(model, X, name="m", version="1", out=tmp_path, signing_key=keys[0]) == folder
+    assert load(folder, LoadPolicy(verify_key=keys[1])).name == "m"

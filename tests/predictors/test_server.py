@@ -18,6 +18,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from predictors import load, pack
+from predictors.serving.settings import Settings
 from tests.predictors.servers import RunningServer, serving
 
 X, Y = load_iris(return_X_y=True)
@@ -179,6 +180,15 @@ def test_grpc_refuses_with_the_right_status(server: RunningServer) -> None:
     assert unknown_version.value.status() == "StatusCode.NOT_FOUND"
 
 
+@pytest.mark.parametrize("verb", ["load", "unload"])
+def test_models_are_neither_loaded_nor_unloaded_over_the_network(server: RunningServer, verb: str) -> None:
+    status, answer = server.post(f"/v2/repository/models/fast/{verb}", {})
+    assert (status, set(answer)) == (400, {"error"})
+    with tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{server.grpc_port}") as client:
+        assert client.is_model_ready("fast")
+    assert server.post("/v1/models/fast:predict", {"instances": X[:1].tolist()})[0] == 200
+
+
 def test_a_signal_ends_the_server_with_exit_code_0(folders: list[Path]) -> None:
     with serving(folders[0]) as running:
         assert running.infer("fast", REQUEST)
@@ -230,6 +240,18 @@ def test_an_unknown_setting_stops_the_start_by_name(folders: list[Path]) -> None
     ended = _run("portside", "serve", str(folders[0]), PREDICTOR_WROKERS="2")
     assert ended.returncode == 2
     assert "PREDICTOR_WROKERS" in ended.stderr
+
+
+def test_variables_that_kubernetes_makes_for_services_are_no_settings() -> None:
+    links = {
+        "PREDICTOR_PORT": "tcp://10.0.0.1:80",
+        "PREDICTOR_PORT_80_TCP_ADDR": "10.0.0.1",
+        "PREDICTOR_SERVICE_HOST": "10.0.0.1",
+        "PREDICTOR_HTTP_PORT": "tcp://10.0.0.1:80",
+        "PREDICTOR_CANARY_SERVICE_PORT_HTTP": "80",
+    }
+    assert Settings.from_env(links) == Settings()
+    assert Settings.from_env({**links, "PREDICTOR_HTTP_PORT": "9000"}).http_port == 9000
 
 
 def test_two_models_of_one_name_are_refused(folders: list[Path]) -> None:
