@@ -69,7 +69,7 @@ def _check_loads(folder: Path, manifest: Manifest) -> None:
     """Load the folder under a policy that trusts what was packed a moment ago from this very process."""
     imports = manifest.estimator.imports if manifest.estimator else ()
     try:
-        load(folder, LoadPolicy(allow_pickle=True, allow_imports=tuple({name.split(".")[0] for name in imports})))
+        load(folder, LoadPolicy(allow_pickle=True, allow_imports=imports))
     except ArtifactError as err:
         sentence = str(err).removeprefix(f"{folder}{os.sep}")
         raise PackingError(f"the packed model does not load as it was: {sentence}") from err
