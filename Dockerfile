@@ -16,7 +16,8 @@ RUN python -m pip install --quiet --no-deps .
 
 FROM python:3.13-slim
 COPY --from=build /opt/portside /opt/portside
-ENV PATH=/opt/portside/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# ONNX Runtime would send the names and hashes of models to its makers, and keep an identifier on the disk.
+ENV PATH=/opt/portside/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 ORT_DISABLE_TELEMETRY=1
 # A number, so that Kubernetes can tell that it is not root.
 USER 65532:65532
 EXPOSE 8080 8081

@@ -28,7 +28,13 @@ class _Parts(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module, attribute, _ = _COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(module), attribute)
+        part = module.partition(".")[0]
+        try:
+            command: click.Command = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as err:
+            if err.name != part:
+                raise
+            raise click.UsageError(f"{cmd_name} is not in this installation (a serving image has no {part})") from err
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (likewise)

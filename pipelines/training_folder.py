@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pipelines.lineage import code_commit
 from pipelines.use_cases import TrainedModel
+from predictors.model_files.pickle_file import dump_joblib
 from predictors.packing_files import TrainingRecord
-from predictors.pickle_file import dump_joblib
 
 
 def write_training(trained: TrainedModel, folder: Path) -> None:

@@ -16,8 +16,8 @@ from sklearn.base import BaseEstimator
 
 from predictors.artifact import GOLDEN, MANIFEST, Artifact, open_artifact
 from predictors.errors import ArtifactError
-from predictors.estimator_file import read_estimator
 from predictors.golden import check_golden
+from predictors.model_files.estimator_file import read_estimator
 from predictors.processing import Processing, processing_class
 from predictors.scorers.choice import build_scorer
 from predictors.served_model import ServedModel

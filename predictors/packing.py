@@ -15,12 +15,12 @@ from sklearn.base import BaseEstimator
 from predictors.artifact import ONNX_MODEL, EstimatorEntry, Manifest, OnnxEntry
 from predictors.binding import Binding, bind
 from predictors.errors import InvalidRequestError, PackingError
-from predictors.estimator_file import estimator_libraries, write_estimator
 from predictors.golden import GoldenRequests, golden_difference, make_golden
+from predictors.model_files.estimator_file import estimator_libraries, write_estimator
+from predictors.model_files.pickle_file import imports_of
 from predictors.model_inputs import Layout
 from predictors.onnx.plain import describe_onnx, generated_rows
 from predictors.onnx.proof import prove_onnx
-from predictors.pickle_file import imports_of
 from predictors.processing import Processing, processing_class
 from predictors.publishing import check_identity, publish
 from predictors.reference import Reference, describe_reference

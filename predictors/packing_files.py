@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from predictors.artifact import Artifact, open_artifact
 from predictors.errors import PackingError
-from predictors.estimator_file import read_given_estimator
+from predictors.model_files.estimator_file import read_given_estimator
 from predictors.packing import pack, pack_onnx
 from predictors.sample import TensorLayout, read_sample
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scorer of model.onnx, by ONNX Runtime on one thread."""
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -101,6 +102,8 @@ def open_session(model: Path | bytes) -> Any:
         ArtifactError: The file cannot be read, or ONNX Runtime is not installed or refuses it.
     """
     try:
+        # It would report what it runs to its makers; a model is its owner's affair.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
     except ImportError as err:
         raise ArtifactError("model.onnx needs onnxruntime: install portside[serve] or portside[pipelines]") from err

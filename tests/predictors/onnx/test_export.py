@@ -332,7 +332,7 @@ def test_the_same_model_gives_the_same_bytes_in_another_process(seed: str, tmp_p
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "model.joblib")],
-        env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[3])},
         check=True,
         capture_output=True,
         text=True,

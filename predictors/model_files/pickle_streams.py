@@ -19,7 +19,7 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from predictors.trusted_types import is_trusted
+from predictors.model_files.trusted_types import is_trusted
 
 _ARRAY = "joblib.numpy_pickle.NumpyArrayWrapper"
 _MAPPED_ARRAY = "numpy.memmap"

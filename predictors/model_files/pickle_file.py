@@ -21,10 +21,10 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 from joblib.numpy_pickle import NumpyPickler
 
-from predictors import model_bytes, pickle_streams
 from predictors.errors import ArtifactError, PackingError
-from predictors.model_bytes import describe_error, list_names, read_bytes
-from predictors.pickle_streams import RefusedPickleError
+from predictors.model_files import model_bytes, pickle_streams
+from predictors.model_files.model_bytes import describe_error, list_names, read_bytes
+from predictors.model_files.pickle_streams import RefusedPickleError
 
 #: Every Python that the platform supports reads and writes it.
 _PROTOCOL = 5

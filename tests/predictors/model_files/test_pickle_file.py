@@ -18,11 +18,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from predictors import model_bytes
 from predictors.errors import ArtifactError, PackingError
-from predictors.pickle_file import dump_joblib, imports_of, imports_of_model, load_given, untrusted_imports_of
-from tests.predictors.fitted_models import CLASSES, JOBLIB_MODELS, SKOPS_MODELS, X, answers, fit
-from tests.predictors.pickle_parts import Call
+from predictors.model_files import model_bytes
+from predictors.model_files.pickle_file import (
+    dump_joblib,
+    imports_of,
+    imports_of_model,
+    load_given,
+    untrusted_imports_of,
+)
+from tests.predictors.model_files.fitted_models import CLASSES, JOBLIB_MODELS, SKOPS_MODELS, X, answers, fit
+from tests.predictors.model_files.pickle_parts import Call
 
 MODELS = (*SKOPS_MODELS, *JOBLIB_MODELS)
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictors.errors import ArtifactError
-from predictors.pickle_file import dump_joblib, load_given, untrusted_imports_of
-from predictors.skops_file import dump_skops, load_skops, skops_untrusted
-from tests.predictors.fitted_models import fit
+from predictors.model_files.pickle_file import dump_joblib, load_given, untrusted_imports_of
+from predictors.model_files.skops_file import dump_skops, load_skops, skops_untrusted
+from tests.predictors.model_files.fitted_models import fit
 
 _CHANGES = st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 255)), min_size=1, max_size=3)
 

@@ -13,9 +13,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from predictors.errors import ArtifactError, PackingError
-from predictors.pickle_file import dump_joblib, imports_of_model, load_given, load_packed
-from predictors.skops_file import dump_skops, load_skops
-from predictors.trusted_types import is_trusted
+from predictors.model_files.pickle_file import dump_joblib, imports_of_model, load_given, load_packed
+from predictors.model_files.skops_file import dump_skops, load_skops
+from predictors.model_files.trusted_types import is_trusted
 
 _LIBRARIES = ("joblib", "numpy", "scikit-learn", "scipy", "skops")
 _ZIP = b"PK\x03\x04"

@@ -20,10 +20,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from predictors import model_bytes
 from predictors.errors import ArtifactError, PackingError
-from predictors.model_bytes import describe_error, list_names, read_bytes
-from predictors.trusted_types import is_trusted
+from predictors.model_files import model_bytes
+from predictors.model_files.model_bytes import describe_error, list_names, read_bytes
+from predictors.model_files.trusted_types import is_trusted
 
 #: A file is refused whose objects, the shared ones counted as often as they are used, are more.
 MAX_OBJECTS = 20_000_000

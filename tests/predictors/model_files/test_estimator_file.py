@@ -21,8 +21,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from predictors.errors import ArtifactError, PackingError
-from predictors.estimator_file import estimator_libraries, read_estimator, read_given_estimator, write_estimator
-from tests.predictors.fitted_models import (
+from predictors.model_files.estimator_file import (
+    estimator_libraries,
+    read_estimator,
+    read_given_estimator,
+    write_estimator,
+)
+from tests.predictors.model_files.fitted_models import (
     CLASSES,
     FOREIGN_MODELS,
     JOBLIB_MODELS,
@@ -36,9 +41,9 @@ from tests.predictors.fitted_models import (
 
 _DIGESTS = """
 import hashlib, json, pathlib, sys, tempfile
-from predictors.estimator_file import write_estimator
-from predictors.pickle_file import dump_joblib
-from tests.predictors.fitted_models import fit
+from predictors.model_files.estimator_file import write_estimator
+from predictors.model_files.pickle_file import dump_joblib
+from tests.predictors.model_files.fitted_models import fit
 folder = pathlib.Path(tempfile.mkdtemp(dir=sys.argv[1]))
 digests = {}
 for name in json.loads(sys.argv[2]):
@@ -109,7 +114,7 @@ def test_the_same_model_gives_the_same_bytes_in_every_process(tmp_path: Path) ->
         subprocess.Popen(
             [sys.executable, "-c", _DIGESTS, str(tmp_path), names],
             env={**os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1"},
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[3],
             stdout=subprocess.PIPE,
             text=True,
         )

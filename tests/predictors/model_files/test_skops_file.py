@@ -17,10 +17,10 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
-from predictors import model_bytes
 from predictors.errors import ArtifactError, PackingError
-from predictors.skops_file import dump_skops, load_skops, skops_untrusted
-from tests.predictors.fitted_models import CLASSES, JOBLIB_MODELS, SKOPS_MODELS, X, answers, fit
+from predictors.model_files import model_bytes
+from predictors.model_files.skops_file import dump_skops, load_skops, skops_untrusted
+from tests.predictors.model_files.fitted_models import CLASSES, JOBLIB_MODELS, SKOPS_MODELS, X, answers, fit
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from sklearn.utils import all_estimators
 from skops.io import _trusted_types as skops_types
 
-from predictors.trusted_types import is_trusted
+from predictors.model_files.trusted_types import is_trusted
 
 NEEDED = [
     "builtins.frozenset",
@@ -90,7 +90,7 @@ HARMFUL = [
     *("joblib.load", "joblib.memory.Memory", "joblib.numpy_pickle.load", "joblib.parallel.Parallel"),
     *("joblib.numpy_pickle.NumpyArrayWrapper", "joblib.numpy_pickle_compat.NDArrayWrapper", "skops.io.load"),
     # this platform: only the one class
-    *("predictors.pickle_file.load_given", "predictors.item_neighbours.np", "predictors.packing.pack"),
+    *("predictors.model_files.pickle_file.load_given", "predictors.item_neighbours.np", "predictors.packing.pack"),
 ]
 
 
@@ -133,7 +133,7 @@ def test_a_name_outside_the_packages_on_the_list_is_never_imported() -> None:
     ]
     program = f"""
 import sys
-from predictors.trusted_types import is_trusted
+from predictors.model_files.trusted_types import is_trusted
 for name in {names!r}:
     assert not is_trusted(name), name
     assert name.rpartition(".")[0] not in sys.modules, name
@@ -145,7 +145,7 @@ for name in {names!r}:
 def test_names_of_fixed_modules_are_decided_without_importing_scikit_learn() -> None:
     program = """
 import sys
-from predictors.trusted_types import is_trusted
+from predictors.model_files.trusted_types import is_trusted
 assert is_trusted("numpy.float64") and is_trusted("sklearn.tree._tree.Tree") and not is_trusted("os.system")
 assert "sklearn" not in sys.modules and "scipy" not in sys.modules
 """

@@ -24,12 +24,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from predictors import pickle_streams
 from predictors.errors import ArtifactError
-from predictors.pickle_file import dump_joblib, imports_of, load_given, load_packed, untrusted_imports_of
-from predictors.pickle_streams import RefusedPickleError
-from tests.predictors.fitted_models import CLASSES, FOREIGN_MODELS, X, answers, fit
-from tests.predictors.pickle_parts import Call, call, text, with_joblib
+from predictors.model_files import pickle_streams
+from predictors.model_files.pickle_file import dump_joblib, imports_of, load_given, load_packed, untrusted_imports_of
+from predictors.model_files.pickle_streams import RefusedPickleError
+from tests.predictors.model_files.fitted_models import CLASSES, FOREIGN_MODELS, X, answers, fit
+from tests.predictors.model_files.pickle_parts import Call, call, text, with_joblib
 
 Stream = Callable[[str], bytes]
 
@@ -249,7 +249,11 @@ _HOSTILE: dict[str, Stream] = {
         b"\x80\x04" + call("joblib.numpy_pickle_compat:NDArrayWrapper", text(target), b"N") + b"}b."
     ),
     "the class of the platform's own reader": lambda target: (
-        b"\x80\x04" + call("predictors.pickle_streams:_named", text("os"), text("mkdir")) + b"(" + text(target) + b"tR."
+        b"\x80\x04"
+        + call(f"{pickle_streams.__name__}:_named", text("os"), text("mkdir"))
+        + b"("
+        + text(target)
+        + b"tR."
     ),
 }
 
