@@ -1,26 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Golden requests: V2 requests made when a model is packed, with the answers it must give wherever it is loaded."""
 
-from collections.abc import Iterator
 from math import isclose
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from predictors.errors import ArtifactError, InvalidRequestError
+from predictors.golden_rows import golden_rows
 from predictors.served_model import ServedModel
-from predictors.signature import Column, Tensors, TensorSpec
+from predictors.signature import Tensors, TensorSpec
 from predictors.v2.response import json_data
 
 #: Below this absolute difference two numbers are equal, however small they are.
 ABSOLUTE_TOLERANCE: Final = 1e-12
-_BATCH: Final = 8
-_UNSEEN: Final = "unseen \N{EM DASH} neue Kategorie"
-_NON_ASCII: Final = "Gr\u00fc\u00dfe, \u4f60\u597d \U0001f44b"
 
 
 class GoldenRequest(BaseModel):
@@ -63,7 +58,7 @@ def make_golden(model: ServedModel, rows: Tensors, relative_tolerance: float) ->
     """
     specs = tuple(spec for spec in model.signature.inputs if spec.name in rows)
     requests = []
-    for about, tensors in _edges(rows, specs):
+    for about, tensors in golden_rows(rows, specs):
         request = request_document(tensors, specs)
         try:
             outputs = orjson.loads(model.answer(orjson.dumps(request)).body)["outputs"]
@@ -139,66 +134,3 @@ def _equal(one: object, other: object, tolerance: float) -> bool:
     if isinstance(one, float) and isinstance(other, float):
         return isclose(one, other, rel_tol=tolerance, abs_tol=ABSOLUTE_TOLERANCE)
     return one == other
-
-
-def _edges(rows: Tensors, specs: tuple[TensorSpec, ...]) -> Iterator[tuple[str, Tensors]]:
-    """Yield what to ask: a batch, single rows, and one row for each kind of edge that the columns have."""
-    yield "a batch of typical rows", {name: array[:_BATCH] for name, array in rows.items()}
-    yield "the first row", {name: array[:1] for name, array in rows.items()}
-    last = len(next(iter(rows.values()))) - 1
-    yield "the last row", {name: array[last:] for name, array in rows.items()}
-    for about, edge in (
-        ("every number at its minimum", lambda column, _: column.minimum),
-        ("every number at its maximum", lambda column, _: column.maximum),
-        ("every number just above a float32", _above_float32),
-        ("every number halfway between two float32", _between_float32),
-        ("every value missing that may be", lambda column, kind: _missing(kind) if column.missing else None),
-        ("an unseen category in every column of texts", lambda column, _: _UNSEEN if column.categories else None),
-        ("empty texts", lambda _, kind: "" if kind == "O" else None),
-        ("texts outside ASCII", lambda _, kind: _NON_ASCII if kind == "O" else None),
-    ):
-        changed = _with_edge(rows, specs, edge)
-        if changed is not None:
-            yield about, changed
-
-
-def _with_edge(rows: Tensors, specs: tuple[TensorSpec, ...], edge: Any) -> Tensors | None:
-    """Return the first row with each column's edge value put in; None where no column has such an edge."""
-    found = False
-    changed: dict[str, npt.NDArray[np.generic]] = {}
-    for spec in specs:
-        array = rows[spec.name][:1].copy()
-        for place, column in enumerate(spec.columns):
-            value = edge(column, array.dtype.kind)
-            if value is None:
-                continue
-            found = True
-            row: Any = array[0:1] if array.ndim == 1 else array[0:1, place]
-            row[0] = None if value is _NO_TEXT else value
-        changed[spec.name] = array
-    return changed if found else None
-
-
-_NO_TEXT: Final = object()
-
-
-def _missing(kind: str) -> object:
-    return _NO_TEXT if kind == "O" else np.nan
-
-
-def _above_float32(column: Column, kind: str) -> float | None:
-    single = _single(column, kind)
-    return None if single is None else float(np.nextafter(np.float64(single), np.inf))
-
-
-def _between_float32(column: Column, kind: str) -> float | None:
-    single = _single(column, kind)
-    return None if single is None else (float(single) + float(np.nextafter(single, np.float32(np.inf)))) / 2
-
-
-def _single(column: Column, kind: str) -> np.float32 | None:
-    """Return a float32 in the middle of a float column's range; None for other columns."""
-    if kind != "f" or column.minimum is None or column.maximum is None:
-        return None
-    middle = np.float32(column.minimum / 2 + column.maximum / 2)
-    return middle if np.isfinite(middle) else None

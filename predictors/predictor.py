@@ -19,7 +19,8 @@ from predictors.served_model import ServedModel
 from predictors.signature import Tensors, TensorSpec
 from predictors.v2.binary import encode_raw, text_of
 from predictors.v2.metadata import tensor_metadata
-from predictors.v2.request import InferRequest, TensorReader, parse_json
+from predictors.v2.request import InferRequest, parse_json
+from predictors.v2.tensor import TensorReader
 
 
 class Predictor(kserve.Model):  # type: ignore[misc]  # KServe ships no types

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from predictors.onnx.rows import Place, number_of_rows, places_of, stack, take
+from predictors.rows import Place, number_of_rows, places_of, stack, take
 from predictors.scorers.scorer import Scorer
 from predictors.signature import Tensors, TensorSpec
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from predictors.onnx.rows import Place, number_of_rows, stack, take
+from predictors.rows import Place, number_of_rows, stack, take
 from predictors.scorers.scorer import Scorer
 from predictors.signature import Tensors
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from predictors.errors import PredictorError
-from predictors.onnx.rows import number_of_rows, stack, take
+from predictors.rows import number_of_rows, stack, take
 from predictors.scorers.scorer import Scorer
 from predictors.signature import Tensors
 

@@ -10,9 +10,9 @@ from sklearn.base import BaseEstimator
 from predictors.onnx.edges import rows_at_edges
 from predictors.onnx.jumps import rows_at_jumps
 from predictors.onnx.operating_point import unwrapped
-from predictors.onnx.rows import places_of, stack
 from predictors.onnx.splits import rows_at_splits
 from predictors.onnx.trees import compares_float32, trees_of
+from predictors.rows import places_of, stack
 from predictors.scorers.scorer import Scorer
 from predictors.signature import Tensors, TensorSpec
 

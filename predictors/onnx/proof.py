@@ -12,7 +12,7 @@ from predictors.onnx.edges import rows_at_edges
 from predictors.onnx.export import STRATEGIES, export_onnx, tolerance_of
 from predictors.onnx.parity import ParityReport, check_parity
 from predictors.onnx.perturbation import perturbed_rows
-from predictors.onnx.rows import stack
+from predictors.rows import stack
 from predictors.scorers.onnx import OnnxScorer
 from predictors.scorers.scorer import Scorer
 from predictors.signature import Signature, Tensors

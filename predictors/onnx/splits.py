@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from predictors.datatypes import DTYPES
-from predictors.onnx.rows import Place
 from predictors.onnx.trees import Floats, Ints, Tree, split_points
+from predictors.rows import Place
 from predictors.signature import Tensors
 
 #: Bounds of the rows made; beyond one of them, splits are chosen by chance.

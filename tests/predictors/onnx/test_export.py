@@ -38,7 +38,7 @@ from predictors.errors import PackingError
 from predictors.onnx.export import STRATEGIES, export_onnx, tolerance_of
 from predictors.onnx.parity import FLOAT32_TREES, FLOAT64, check_parity
 from predictors.onnx.perturbation import perturbed_rows
-from predictors.onnx.rows import stack
+from predictors.rows import stack
 from tests.predictors.onnx.proofs import (
     Array,
     amounts,

@@ -31,8 +31,8 @@ from predictors.onnx.edges import rows_at_edges
 from predictors.onnx.export import STRATEGIES
 from predictors.onnx.parity import FLOAT32_TREES, FLOAT64, Tolerance, check_parity
 from predictors.onnx.perturbation import perturbed_rows
-from predictors.onnx.rows import number_of_rows, stack
 from predictors.onnx.trees import split_points, trees_of
+from predictors.rows import number_of_rows, stack
 from predictors.signature import Tensors
 from tests.predictors.onnx.proofs import (
     Array,
