@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import grpc
 import kserve
 import uvicorn
+import uvloop
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -59,7 +60,7 @@ class Server(kserve.ModelServer):  # type: ignore[misc]  # KServe ships no types
         """Serve these models; returns when the server was asked to stop and has answered what was in flight."""
         for model in models:
             self.register_model(Predictor(model, executor=self._executor))
-        asyncio.run(self._run(models))
+        uvloop.run(self._run(models))
         self._executor.shutdown()
 
     async def _run(self, models: Sequence[ServedModel]) -> None:
