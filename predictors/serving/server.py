@@ -26,6 +26,7 @@ from starlette.exceptions import HTTPException
 
 from predictors.predictor import Predictor
 from predictors.served_model import ServedModel
+from predictors.serving.fast_http import fast_http
 from predictors.serving.ports import Ports
 from predictors.serving.settings import Settings
 from predictors.serving.v2_app import V2App
@@ -98,6 +99,7 @@ class Server(kserve.ModelServer):  # type: ignore[misc]  # KServe ships no types
         )
         return uvicorn.Config(
             v2,
+            http=fast_http(models, inline_body_bytes=self._settings.inline_body_bytes),
             access_log=False,
             log_config=None,
             server_header=False,

@@ -2,9 +2,7 @@
 """The outermost ASGI layer: it answers the V2 protocol itself and passes everything else on to KServe's app."""
 
 import asyncio
-import logging
 import re
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import Executor
 from http import HTTPStatus
@@ -12,24 +10,21 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from predictors.errors import InvalidRequestError, ModelNotFoundError, PredictorError, RequestTooLargeError
+from predictors.errors import InvalidRequestError, ModelNotFoundError, RequestTooLargeError
 from predictors.served_model import ServedModel
+from predictors.serving.replies import Headers, Reply, json_reply, reply_of_error, reply_to
 from predictors.v2.metadata import model_metadata, server_metadata
 from predictors.v2.response import error_body
-
-_log = logging.getLogger(__name__)
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-JSON_LENGTH: Final = b"inference-header-content-length"
 _MODEL_PATH: Final = re.compile(
     r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/(?P<verb>infer|ready))?"
 )
 _SERVER_PATHS: Final = frozenset({"/v2", "/v2/", "/v2/models", "/v2/health/live", "/v2/health/ready"})
-_Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 
 class V2App:
@@ -70,23 +65,20 @@ class V2App:
         allowed = "POST" if infers else "GET"
         try:
             if scope["method"] != allowed:
-                refusal = error_body(f"{path} takes {allowed}")
-                await _respond(send, HTTPStatus.METHOD_NOT_ALLOWED, refusal, [(b"allow", allowed.encode())])
+                refused = json_reply(HTTPStatus.METHOD_NOT_ALLOWED, error_body(f"{path} takes {allowed}"))
+                reply = refused._replace(headers=[*refused.headers, (b"allow", allowed.encode())])
             elif match is None:
-                await _respond(send, HTTPStatus.OK, orjson.dumps(self._tell_server(path)), [])
+                reply = json_reply(HTTPStatus.OK, orjson.dumps(self._tell_server(path)))
             elif infers:
-                await self._infer(self._model(match["model"], match["version"]), scope["headers"], receive, send)
+                reply = await self._infer(self._model(match["model"], match["version"]), scope["headers"], receive)
             else:
                 told = _tell_model(self._model(match["model"], match["version"]), match["verb"])
-                await _respond(send, HTTPStatus.OK, orjson.dumps(told), [])
-        except PredictorError as err:
-            await _respond(send, err.status, error_body(str(err)), [])
-        except Exception:
-            # The request's edge: whatever went wrong inside must not show the caller how this server is made.
-            incident = uuid.uuid4().hex
-            _log.exception("request %s to %s failed", incident, path)
-            sentence = f"the server failed to answer; its log tells more under {incident}"
-            await _respond(send, HTTPStatus.INTERNAL_SERVER_ERROR, error_body(sentence), [])
+                reply = json_reply(HTTPStatus.OK, orjson.dumps(told))
+        except Exception as err:
+            # The request's edge: whatever goes wrong inside ends here.
+            reply = reply_of_error(err)
+        await send({"type": "http.response.start", "status": int(reply.status), "headers": reply.headers})
+        await send({"type": "http.response.body", "body": reply.body})
 
     def _model(self, name: str, version: str | None) -> ServedModel:
         model = self._models.get(name)
@@ -102,18 +94,13 @@ class V2App:
             return {path.rpartition("/")[2]: True}
         return {"models": sorted(self._models)} if path == "/v2/models" else server_metadata()
 
-    async def _infer(self, model: ServedModel, headers: _Headers, receive: Receive, send: Send) -> None:
-        json_length = _json_length(headers)
+    async def _infer(self, model: ServedModel, headers: Headers, receive: Receive) -> Reply:
         body = await self._body(headers, receive)
         if model.scorer.inline and len(body) <= self._inline_body_bytes:
-            answer = model.answer(body, json_length)
-        else:
-            loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(self._executor, model.answer, body, json_length)
-        told = [] if answer.json_length is None else [(JSON_LENGTH, b"%d" % answer.json_length)]
-        await _respond(send, HTTPStatus.OK, answer.body, told, binary=answer.json_length is not None)
+            return reply_to(model, body, headers)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, reply_to, model, body, headers)
 
-    async def _body(self, headers: _Headers, receive: Receive) -> bytes:
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
         for name, value in headers:
             if name == b"content-length" and int(value) > self._max_body_bytes:
                 raise self._too_large()
@@ -136,19 +123,3 @@ def _tell_model(model: ServedModel, verb: str | None) -> dict[str, object]:
     if verb == "ready":
         return {"name": model.name, "ready": True}
     return model_metadata(model.name, model.version, f"portside_{model.scorer.name}", model.signature)
-
-
-def _json_length(headers: _Headers) -> int | None:
-    for name, value in headers:
-        if name == JSON_LENGTH:
-            if not value.isdigit():
-                raise InvalidRequestError("the header Inference-Header-Content-Length must be a number of bytes")
-            return int(value)
-    return None
-
-
-async def _respond(send: Send, status: HTTPStatus, body: bytes, headers: _Headers, *, binary: bool = False) -> None:
-    content_type = b"application/octet-stream" if binary else b"application/json"
-    head = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers]
-    await send({"type": "http.response.start", "status": int(status), "headers": head})
-    await send({"type": "http.response.body", "body": body})
