@@ -43,10 +43,10 @@ def serve(
     ports = take_ports(settings)
     if on_ports is not None:
         on_ports(ports)
-    # One thread for each native library: requests are the unit of parallelism here, a pool for a handful of rows
-    # costs more than it gives, and OpenMP's pool would not survive the fork of the workers.
+    models = _load(folders, settings, name)
+    # One thread for each native library that the models brought in: requests are the unit of parallelism here, a pool
+    # for a handful of rows costs more than it gives, and OpenMP's pool does not survive the fork of the workers.
     with threadpool_limits(limits=1):
-        models = _load(folders, settings, name)
         # KServe reads the command line when it is imported; ours is not for it.
         del sys.argv[1:]
         # KServe 0.21 uses a response class that FastAPI has since declared obsolete; its operator can do nothing.
