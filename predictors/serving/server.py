@@ -23,6 +23,7 @@ from kserve.protocol.grpc.servicer import InferenceServicer
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.server import RESTServer
 from starlette.exceptions import HTTPException
+from threadpoolctl import threadpool_limits
 
 from predictors.predictor import Predictor
 from predictors.served_model import ServedModel
@@ -55,7 +56,10 @@ class Server(kserve.ModelServer):  # type: ignore[misc]  # KServe ships no types
         self._settings = settings
         self._ports = ports
         self._supervisor = supervisor
-        self._executor = ThreadPoolExecutor(settings.scoring_threads, thread_name_prefix="scoring")
+        # OpenMP keeps its limit for each thread that calls it, so each of these sets its own.
+        self._executor = ThreadPoolExecutor(
+            settings.scoring_threads, thread_name_prefix="scoring", initializer=threadpool_limits, initargs=(1,)
+        )
 
     def start(self, models: Sequence[ServedModel]) -> None:
         """Serve these models; returns when the server was asked to stop and has answered what was in flight."""
