@@ -16,7 +16,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from predictors import sealing
-from predictors.errors import ArtifactError
+from predictors.errors import ArtifactError, fault_sentence
 from predictors.model_inputs import Layout
 from predictors.signature import Signature
 
@@ -151,9 +151,7 @@ def parse_manifest(content: bytes, path: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as err:
-        first = err.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ArtifactError(f"{path}: {place}: {first['msg']}") from err
+        raise ArtifactError(f"{path}: {fault_sentence(err.errors(include_url=False)[0])}") from err
 
 
 def sha256_of(path: Path) -> str:

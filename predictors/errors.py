@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every error raised on purpose: a request's fault carries its HTTP status, an artifact's names its file."""
 
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from typing import Any
 
 
 class PredictorError(Exception):
@@ -42,3 +44,13 @@ class PackingError(PredictorError):
 
 class SettingsError(PredictorError):
     """A setting is unknown or has a value that cannot be used; the text names it and never prints a secret."""
+
+
+def quoted_names(names: Iterable[object]) -> str:
+    """Return names as an error lists them: each in double quotes, in the order given."""
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def fault_sentence(fault: Mapping[str, Any]) -> str:
+    """Return one of pydantic's errors as an error tells it: the place in the document, and what is wrong there."""
+    return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"

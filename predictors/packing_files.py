@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from predictors.artifact import Artifact, open_artifact
-from predictors.errors import PackingError
+from predictors.errors import PackingError, fault_sentence
 from predictors.model_files.estimator_file import read_given_estimator
 from predictors.packing import pack, pack_onnx
 from predictors.sample import TensorLayout, read_sample
@@ -114,6 +114,4 @@ def _read_record(path: Path | None) -> TrainingRecord:
     try:
         return TrainingRecord.model_validate_json(path.read_bytes())
     except ValidationError as err:
-        first = err.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise PackingError(f"{path}: {place}: {first['msg']}") from err
+        raise PackingError(f"{path}: {fault_sentence(err.errors(include_url=False)[0])}") from err

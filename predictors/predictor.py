@@ -12,6 +12,7 @@ from typing import Any
 
 import kserve
 import numpy as np
+import numpy.typing as npt
 from kserve.errors import InvalidInput, ModelNotFound
 
 from predictors.errors import InvalidRequestError
@@ -92,11 +93,9 @@ class Predictor(kserve.Model):  # type: ignore[misc]  # KServe ships no types
     def _read_v2(self, payload: kserve.InferRequest) -> InferRequest:
         if payload.model_version not in {None, "", self.model.version}:
             raise ModelNotFound(f"{self.name} in version {payload.model_version}")
-        arrays = {}
+        arrays: dict[str, npt.NDArray[np.generic]] = {}
         for tensor in payload.inputs:
-            reader = self.model.reader.tensor(tensor.name)
-            if reader.name in arrays:
-                raise InvalidRequestError(f'input "{reader.name}" is given twice')
+            reader = self.model.reader.tensor(tensor.name, arrays)
             arrays[reader.name] = _array(reader, tensor)
         asked = [{"name": output.name} for output in payload.request_outputs or ()]
         names, _ = self.model.reader.outputs(asked or None, all_binary=False)

@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from predictors.signature import Tensors, TensorSpec
+from predictors.signature import MOST_CATEGORIES, Tensors, TensorSpec
 
 _QUANTILES: Final = np.linspace(0.0, 1.0, 11)[1:-1]
-_MOST_CATEGORIES: Final = 50
 
 
 class _Bins(BaseModel):
@@ -133,7 +132,7 @@ def _feature_bins(values: npt.NDArray[np.generic], categories: tuple[str, ...] |
         return _counted(CategoryBins(categories=("false", "true"), counts=()), values)
     if values.dtype.kind != "O":
         return _numeric(values)
-    if categories is not None and len(categories) <= _MOST_CATEGORIES:
+    if categories is not None and len(categories) <= MOST_CATEGORIES:
         return _counted(CategoryBins(categories=categories, counts=()), values)
     return TextBins(lengths=_numeric(_lengths(values)))
 
@@ -148,7 +147,7 @@ def _output_bins(array: npt.NDArray[np.generic], spec: TensorSpec) -> dict[str, 
     seen = sorted(
         {category_text(value) for value in array.ravel().tolist()}.union(map(category_text, spec.labels or ()))
     )
-    if len(seen) > _MOST_CATEGORIES:
+    if len(seen) > MOST_CATEGORIES:
         return {spec.name: _numeric(array)} if array.dtype.kind in "iu" else {}
     return {spec.name: _counted(CategoryBins(categories=tuple(seen), counts=()), array)}
 

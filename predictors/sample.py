@@ -13,8 +13,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from predictors.datatypes import DTYPES, Datatype, datatype_of
-from predictors.errors import PackingError
-from predictors.signature import Column, Tensors, TensorSpec
+from predictors.errors import PackingError, quoted_names
+from predictors.signature import MOST_CATEGORIES, Column, Tensors, TensorSpec
 
 #: How input columns become tensors: one for each column, one matrix of all, or a matrix where all are numbers.
 TensorLayout: TypeAlias = Literal["auto", "columns", "matrix"]
@@ -22,7 +22,6 @@ Sample: TypeAlias = pd.DataFrame | pd.Series | npt.NDArray[np.generic] | Sequenc
 
 MATRIX_NAME: Final = "input"
 TEXT_NAME: Final = "text"
-_MOST_CATEGORIES: Final = 50
 
 
 def read_sample(path: Path) -> pd.DataFrame:
@@ -51,7 +50,9 @@ def model_rows(sample: Sample, estimator: BaseEstimator, target: str | None) -> 
     frame = _as_frame(sample)
     if target is not None:
         if target not in frame.columns:
-            raise PackingError(f'the sample has no column "{target}" to leave out; it has {_listed(frame.columns)}')
+            raise PackingError(
+                f'the sample has no column "{target}" to leave out; it has {quoted_names(frame.columns)}'
+            )
         frame = frame.drop(columns=target)
     if frame.empty:
         raise PackingError("the sample has no rows; give at least a few typical ones")
@@ -59,7 +60,7 @@ def model_rows(sample: Sample, estimator: BaseEstimator, target: str | None) -> 
     if names is not None:
         missing = [name for name in names if name not in frame.columns]
         if missing:
-            raise PackingError(f"the model was fitted on columns that the sample lacks: {_listed(missing)}")
+            raise PackingError(f"the model was fitted on columns that the sample lacks: {quoted_names(missing)}")
         frame = frame[list(names)]
     expected = getattr(estimator, "n_features_in_", frame.shape[1])
     if frame.shape[1] != expected:
@@ -154,7 +155,7 @@ def _describe(name: str, values: pd.Series) -> Column:
     if not all(isinstance(value, str) for value in present):
         raise PackingError(f'column "{name}" holds {values.dtype}, which no V2 tensor can; make it numbers or texts')
     seen = sorted(set(present))
-    few = len(seen) <= _MOST_CATEGORIES and 2 * len(seen) <= len(values)
+    few = len(seen) <= MOST_CATEGORIES and 2 * len(seen) <= len(values)
     nones = any(value is None for value in values)
     return Column(
         name=name,
@@ -167,7 +168,3 @@ def _describe(name: str, values: pd.Series) -> Column:
 
 def _datatype(column: Column) -> Datatype:
     return "BYTES" if column.dtype in {"str", "category"} else datatype_of(column.dtype)
-
-
-def _listed(names: object) -> str:
-    return ", ".join(f'"{name}"' for name in names)  # type: ignore[attr-defined]

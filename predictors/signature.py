@@ -2,13 +2,16 @@
 """A model's signature: the V2 tensors it takes and gives, and what the sample told about their values."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from predictors.datatypes import Datatype
+
+#: Up to so many different texts are categories, each counted by itself; more are free text.
+MOST_CATEGORIES: Final = 50
 
 #: Named tensors on their way through a predictor. BYTES tensors are object arrays of ``str`` or ``None``.
 Tensors: TypeAlias = Mapping[str, npt.NDArray[np.generic]]

@@ -25,6 +25,7 @@ from kserve.protocol.rest.server import RESTServer
 from starlette.exceptions import HTTPException
 from threadpoolctl import threadpool_limits
 
+from predictors.errors import fault_sentence
 from predictors.predictor import Predictor
 from predictors.served_model import ServedModel
 from predictors.serving.fast_http import fast_http
@@ -154,6 +155,4 @@ async def _http_error(_: Request, error: Any) -> JSONResponse:
 
 
 async def _validation_error(_: Request, error: Any) -> JSONResponse:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return JSONResponse({"error": f"{place}: {first['msg']}"}, 400)
+    return JSONResponse({"error": fault_sentence(error.errors()[0])}, 400)

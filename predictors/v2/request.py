@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A V2 inference request: from a body's bytes to arrays that fit the model's signature, or to one clear refusal."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from predictors.errors import InvalidRequestError
+from predictors.errors import InvalidRequestError, quoted_names
 from predictors.signature import Signature, Tensors
 from predictors.v2.tensor import TensorReader, quoted
 
@@ -90,11 +91,13 @@ class RequestReader:
                 raise InvalidRequestError(f"all inputs must have the same number of rows: {told}")
         return arrays
 
-    def tensor(self, name: object) -> TensorReader:
-        """Return the reader of the input of that name; InvalidRequestError when the model has none."""
+    def tensor(self, name: object, given: Container[str]) -> TensorReader:
+        """Return the reader of an input; InvalidRequestError when the model has none of that name, or it is given."""
         reader = self._tensors.get(name) if type(name) is str else None
         if reader is None:
-            raise InvalidRequestError(f"unknown input {quoted(name)}; the model takes {_listed(self._tensors)}")
+            raise InvalidRequestError(f"unknown input {quoted(name)}; the model takes {quoted_names(self._tensors)}")
+        if reader.name in given:
+            raise InvalidRequestError(f"input {quoted(reader.name)} is given twice")
         return reader
 
     def outputs(self, outputs: object, *, all_binary: bool) -> tuple[tuple[str, ...] | None, frozenset[str]]:
@@ -107,7 +110,7 @@ class RequestReader:
         for place, name in enumerate(names):
             if type(name) is not str or name not in self._output_names:
                 raise InvalidRequestError(
-                    f"unknown output {quoted(name)}; the model gives {_listed(self._output_names)}"
+                    f"unknown output {quoted(name)}; the model gives {quoted_names(sorted(self._output_names))}"
                 )
             if name in names[:place]:
                 raise InvalidRequestError(f"output {quoted(name)} is asked for twice")
@@ -123,9 +126,7 @@ class RequestReader:
         for tensor in inputs:
             if type(tensor) is not dict:
                 raise InvalidRequestError('each of "inputs" must be an object with name, shape, datatype and data')
-            reader = self.tensor(tensor.get("name"))
-            if reader.name in arrays:
-                raise InvalidRequestError(f"input {quoted(reader.name)} is given twice")
+            reader = self.tensor(tensor.get("name"), arrays)
             size = _binary_size(tensor, raw)
             if size is None:
                 arrays[reader.name] = reader.read(tensor.get("datatype"), tensor.get("shape"), tensor.get("data"))
@@ -143,10 +144,6 @@ def parse_json(body: bytes | memoryview) -> object:
         return orjson.loads(body)
     except orjson.JSONDecodeError as err:
         raise InvalidRequestError(f"the body is not valid JSON: {err.msg} at byte {err.pos}") from err
-
-
-def _listed(names: object) -> str:
-    return ", ".join(f'"{name}"' for name in (names if isinstance(names, dict) else sorted(names)))  # type: ignore[call-overload]
 
 
 def _flag(holder: dict[str, Any], name: str, where: str, *, default: bool = False) -> bool:
