@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from predictors import sealing
 from predictors.errors import ArtifactError, fault_sentence
+from predictors.linear.document import Kind
 from predictors.model_inputs import Layout
 from predictors.signature import Signature
 
@@ -24,6 +25,7 @@ MANIFEST: Final = "artifact.json"
 GOLDEN: Final = "golden.json"
 REFERENCE: Final = "reference.json"
 ONNX_MODEL: Final = "model.onnx"
+LINEAR_MODEL: Final = "linear.json"
 SCHEMA_VERSION: Final = 1
 
 #: Names and versions become folders, URLs and Kubernetes labels, so they are plain.
@@ -63,6 +65,20 @@ class OnnxEntry(_Sealed):
     reason: str
 
 
+class LinearEntry(_Sealed):
+    """Whether ``linear.json`` is in the artifact, and why.
+
+    Attributes:
+        held: True when its scorer was proven equal to the estimator, bit for bit.
+        reason: One sentence of what was compared, or why there is none.
+        scorer: The scorer that reads it; None where there is none.
+    """
+
+    held: bool
+    reason: str
+    scorer: Kind | None = None
+
+
 class Manifest(_Sealed):
     """What ``artifact.json`` holds.
 
@@ -74,6 +90,7 @@ class Manifest(_Sealed):
         model_signature: The tensors of the bare model, without its processing.
         processing: The name of the platform's processing class; None for the identity.
         estimator: The scikit-learn object; None for a plain ONNX model.
+        linear: The file of a linear model, or why there is none; None in artifacts packed before there was one.
         onnx: The ONNX file, or why there is none.
         metrics: Figures of the evaluation.
         lineage: Where the model comes from: data digest, code commit, pipeline run.
@@ -88,6 +105,7 @@ class Manifest(_Sealed):
     model_signature: Signature
     processing: str | None
     estimator: EstimatorEntry | None
+    linear: LinearEntry | None = None
     onnx: OnnxEntry
     metrics: Mapping[str, float | int | str]
     lineage: Mapping[str, float | int | str]

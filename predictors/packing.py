@@ -12,10 +12,12 @@ from typing import Final
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from predictors.artifact import ONNX_MODEL, EstimatorEntry, Manifest, OnnxEntry
+from predictors.artifact import LINEAR_MODEL, ONNX_MODEL, EstimatorEntry, LinearEntry, Manifest, OnnxEntry
 from predictors.binding import Binding, bind
 from predictors.errors import InvalidRequestError, PackingError
 from predictors.golden import GoldenRequests, golden_difference, make_golden
+from predictors.linear.document import from_bytes
+from predictors.linear.proof import prove_linear
 from predictors.model_files.estimator_file import estimator_libraries, write_estimator
 from predictors.model_files.pickle_file import imports_of
 from predictors.model_inputs import Layout
@@ -25,6 +27,7 @@ from predictors.processing import Processing, processing_class
 from predictors.publishing import check_identity, publish
 from predictors.reference import Reference, describe_reference
 from predictors.sample import Sample, TensorLayout, digest_of, model_rows, onnx_rows
+from predictors.scorers.choice import linear_scorer
 from predictors.scorers.onnx import OnnxScorer
 from predictors.served_model import ServedModel
 from predictors.signature import Signature, Tensors
@@ -86,6 +89,7 @@ def pack(
         entry, golden = (
             _try_onnx(model, bound, served, processed, folder) if onnx else _without_onnx(served, bound.rows)
         )
+        linear = _try_linear(model, bound, processed, golden, folder)
         manifest = Manifest(
             name=name,
             version=version,
@@ -93,6 +97,7 @@ def pack(
             model_signature=bound.signature,
             processing=processing,
             estimator=_describe_estimator(model, file, bound.layout),
+            linear=linear,
             onnx=entry,
             metrics=dict(metrics or {}),
             lineage={**(lineage or {}), "sample_digest": digest_of(frame), "sample_rows": len(frame)},
@@ -153,6 +158,7 @@ def pack_onnx(
             model_signature=signature,
             processing=processing,
             estimator=None,
+            linear=LinearEntry(held=False, reason="the model was given as an ONNX file"),
             onnx=OnnxEntry(held=True, reason="the model was given as an ONNX file"),
             metrics=dict(metrics or {}),
             lineage=dict(lineage or {}),
@@ -161,6 +167,22 @@ def pack_onnx(
         )
         golden = make_golden(served, rows, ONNX_TOLERANCE)
         return publish(folder, manifest, golden, _reference(served, rows), out=out, signing_key=signing_key)
+
+
+def _try_linear(
+    model: BaseEstimator, bound: Binding, processed: Processing, golden: GoldenRequests, folder: Path
+) -> LinearEntry:
+    """Write ``linear.json`` where its scorer is proven equal and answers every golden request alike; say why."""
+    _log.info("trying a direct scorer, and proving it equal")
+    proof = prove_linear(model, bound.scorer, bound.signature, bound.layout, bound.rows)
+    if proof.content is None:
+        return LinearEntry(held=False, reason=proof.reason)
+    scorer = linear_scorer(from_bytes(proof.content), bound.signature.inputs)
+    difference = golden_difference(ServedModel("", "", scorer, processed), golden)
+    if difference is not None:
+        return LinearEntry(held=False, reason=difference)
+    (folder / LINEAR_MODEL).write_bytes(proof.content)
+    return LinearEntry(held=True, reason=proof.reason, scorer=proof.kind)
 
 
 def _try_onnx(

@@ -97,7 +97,7 @@ def test_what_the_python_block_packs_loads_and_answers(bench: Path) -> None:
 def test_what_the_commands_pack_is_inspected(bench: Path) -> None:
     printed = (bench / "printed").read_text()
     assert printed.startswith("packed models/iris/1.1.0\niris 1.1.0\n")
-    assert "onnx (serves): " in printed
+    assert "linear (serves): " in printed
 
 
 def test_what_the_commands_pack_is_served(bench: Path) -> None:

@@ -166,10 +166,11 @@ def test_what_the_model_refuses_when_packed_it_must_refuse_when_loaded(tmp_path:
     assert load(folder).name == "m"
 
 
-def test_a_forest_is_served_by_onnx_and_a_text_pipeline_by_itself(tmp_path: Path) -> None:
+def test_each_model_is_served_by_the_fastest_scorer_that_is_proven_equal(tmp_path: Path) -> None:
     forest = load(pack(MODELS["a forest"][0], X, name="a", version="1", out=tmp_path))
     text = load(pack(MODELS["a text pipeline"][0], TEXTS, name="b", version="1", out=tmp_path))
-    assert (forest.scorer.name, text.scorer.name) == ("onnx", "estimator")
+    linear = load(pack(MODELS["a regressor"][0], DIABETES_X, name="c", version="1", out=tmp_path))
+    assert (forest.scorer.name, text.scorer.name, linear.scorer.name) == ("onnx", "linear_text", "linear")
 
 
 def test_a_model_with_types_of_its_own_needs_leave_to_be_loaded(tmp_path: Path) -> None:
