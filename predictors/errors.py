@@ -34,6 +34,30 @@ class RequestTooLargeError(PredictorError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+class UnsupportedEncodingError(PredictorError):
+    """The request's body comes in a content encoding that is not understood here (415)."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class QueueFullError(PredictorError):
+    """As many requests wait for the model as may (429); the client should come again a moment later."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+
+class NotReadyError(PredictorError):
+    """The model is not loaded, or not any more (503)."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class DeadlineError(PredictorError):
+    """The time that the request had is over (504)."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+
 class ArtifactError(PredictorError):
     """A model artifact, or the file it is made from, cannot be trusted or used; the text names the file."""
 

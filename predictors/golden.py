@@ -68,8 +68,8 @@ def make_golden(model: ServedModel, rows: Tensors, relative_tolerance: float) ->
     return GoldenRequests(relative_tolerance=relative_tolerance, requests=requests)
 
 
-def check_golden(model: ServedModel, path: Path) -> int:
-    """Ask every golden request of the file and return how many there were.
+def check_golden(model: ServedModel, path: Path) -> GoldenRequests:
+    """Ask every golden request of the file and return them.
 
     Raises:
         ArtifactError: The file is not one of golden requests, or an answer is another one.
@@ -83,7 +83,13 @@ def check_golden(model: ServedModel, path: Path) -> int:
     difference = golden_difference(model, golden)
     if difference is not None:
         raise ArtifactError(f"{path}: {difference}")
-    return len(golden.requests)
+    return golden
+
+
+def golden_inputs(model: ServedModel, golden: GoldenRequests) -> list[Tensors]:
+    """Return the input tensors of the golden requests that the model answers."""
+    answered = (entry.request for entry in golden.requests if entry.outputs is not None)
+    return [model.reader.read_document(request).inputs for request in answered]
 
 
 def golden_difference(model: ServedModel, golden: GoldenRequests) -> str | None:

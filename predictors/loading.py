@@ -10,17 +10,22 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
-from sklearn.base import BaseEstimator
+from pydantic import ValidationError
 
-from predictors.artifact import GOLDEN, MANIFEST, Artifact, open_artifact
-from predictors.errors import ArtifactError
-from predictors.golden import check_golden
-from predictors.model_files.estimator_file import read_estimator
+from predictors.artifact import GOLDEN, MANIFEST, REFERENCE, Artifact, open_artifact
+from predictors.errors import ArtifactError, fault_sentence
+from predictors.golden import check_golden, golden_inputs
+from predictors.joining import joins_exactly
 from predictors.processing import Processing, processing_class
+from predictors.reference import Reference
 from predictors.scorers.choice import build_scorer
 from predictors.served_model import ServedModel
+
+if TYPE_CHECKING:  # a model that is served without scikit-learn does not wait for its import
+    from sklearn.base import BaseEstimator
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +60,10 @@ def load(folder: Path, policy: LoadPolicy | None = None, *, name: str | None = N
     policy = policy or LoadPolicy()
     artifact = open_artifact(folder, verify_key=policy.verify_key)
     model = build_model(artifact, policy, name=name)
-    check_golden(model, artifact.path(GOLDEN))
+    golden = check_golden(model, artifact.path(GOLDEN))
+    if not model.scorer.inline:
+        model.joins = joins_exactly(model, golden_inputs(model, golden))
+        _log.info("%s %s: requests %s scored together", model.name, model.version, "are" if model.joins else "are not")
     return model
 
 
@@ -64,16 +72,27 @@ def build_model(artifact: Artifact, policy: LoadPolicy, *, name: str | None = No
     manifest = artifact.manifest
 
     @cache
-    def estimator() -> BaseEstimator:
+    def estimator() -> "BaseEstimator":
         return _load_estimator(artifact, policy)
 
     processing = processing_class(manifest.processing)
     bound = processing(manifest.model_signature, estimator() if processing.needs_estimator else None)
     _check_signature(artifact, bound)
-    return ServedModel(name or manifest.name, manifest.version, build_scorer(artifact, estimator), bound)
+    scorer = build_scorer(artifact, estimator)
+    return ServedModel(name or manifest.name, manifest.version, scorer, bound, reference=_read_reference(artifact))
 
 
-def _load_estimator(artifact: Artifact, policy: LoadPolicy) -> BaseEstimator:
+def _read_reference(artifact: Artifact) -> Reference:
+    path = artifact.path(REFERENCE)
+    try:
+        return Reference.model_validate_json(path.read_bytes())
+    except ValidationError as err:
+        raise ArtifactError(f"{path}: {fault_sentence(err.errors(include_url=False)[0])}") from err
+
+
+def _load_estimator(artifact: Artifact, policy: LoadPolicy) -> "BaseEstimator":
+    from predictors.model_files.estimator_file import read_estimator
+
     entry = artifact.manifest.estimator
     if entry is None:
         raise ArtifactError(f"{artifact.path(MANIFEST)}: it names no estimator, which its processing needs")

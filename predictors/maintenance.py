@@ -2,14 +2,16 @@
 """Predictive maintenance between V2 tensors and its model: a check of the product type, and one probability."""
 
 import json
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from predictors.errors import ArtifactError, InvalidRequestError
 from predictors.processing import Processing
 from predictors.signature import Signature, Tensors, TensorSpec
+
+if TYPE_CHECKING:  # a model that is served without scikit-learn does not wait for its import
+    from sklearn.base import BaseEstimator
 
 #: Low, medium and high product quality, in the model's order.
 PRODUCT_TYPES: Final = ("H", "L", "M")
@@ -24,7 +26,7 @@ class Maintenance(Processing):
     ``rotational_speed`` (INT64, rpm), ``torque`` (FP64, Nm) and ``tool_wear`` (INT64, min).
     """
 
-    def __init__(self, model_signature: Signature, estimator: BaseEstimator | None) -> None:
+    def __init__(self, model_signature: Signature, estimator: "BaseEstimator | None") -> None:
         """Find the model's column for failures.
 
         Raises:

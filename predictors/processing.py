@@ -6,12 +6,13 @@ can therefore choose among the classes that an operator installed, and never bri
 """
 
 from importlib.metadata import entry_points
-from typing import ClassVar
-
-from sklearn.base import BaseEstimator
+from typing import TYPE_CHECKING, ClassVar
 
 from predictors.errors import ArtifactError
 from predictors.signature import Signature, Tensors
+
+if TYPE_CHECKING:  # a model that is served without scikit-learn does not wait for its import
+    from sklearn.base import BaseEstimator
 
 #: Third parties add theirs as entry points of this group: ``my_name = "my_package.module:MyProcessing"``.
 ENTRY_POINT_GROUP = "portside.processing"
@@ -29,7 +30,7 @@ class Processing:
 
     needs_estimator: ClassVar[bool] = False
 
-    def __init__(self, model_signature: Signature, estimator: BaseEstimator | None) -> None:
+    def __init__(self, model_signature: Signature, estimator: "BaseEstimator | None") -> None:
         """Keep what the model itself takes and gives.
 
         Args:

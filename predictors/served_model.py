@@ -2,11 +2,17 @@
 """One loaded model version: tensors in, tensors out; or a request's bytes in, the answer's bytes out."""
 
 import logging
+from collections.abc import Sequence
 
+import numpy as np
+
+from predictors.datatypes import DTYPES
 from predictors.errors import InvalidRequestError
 from predictors.processing import Processing
+from predictors.reference import Reference
+from predictors.rows import number_of_rows, stack, take
 from predictors.scorers.scorer import Scorer
-from predictors.signature import Tensors
+from predictors.signature import Signature, Tensors
 from predictors.v2.request import RequestReader
 from predictors.v2.response import Answer, ResponseWriter
 
@@ -20,17 +26,29 @@ class ServedModel:
         name: The model's name in V2 URLs and answers.
         version: Its version.
         signature: The tensors that clients see.
+        model_signature: The tensors of the model itself, within its processing.
         scorer: What computes the model's outputs.
+        reader: Reads its requests.
+        writer: Writes its answers.
+        reference: The distribution it was packed with; None where that is not known.
+        joins: Whether the rows of several requests may be scored together: found, where the model is loaded, to give
+            the same outputs bit for bit.
     """
 
-    def __init__(self, name: str, version: str, scorer: Scorer, processing: Processing) -> None:
+    def __init__(
+        self, name: str, version: str, scorer: Scorer, processing: Processing, *, reference: Reference | None = None
+    ) -> None:
         self.name = name
         self.version = version
         self.scorer = scorer
         self.signature = processing.signature()
+        self.model_signature = processing.model_signature
         self.reader = RequestReader(self.signature)
+        self.writer = ResponseWriter(name, version, self.signature)
+        self.reference = reference
+        self.joins = False
         self._processing = processing
-        self._writer = ResponseWriter(name, version, self.signature)
+        self._nothing = _outputs_of_no_rows(self.model_signature)
 
     def answer(self, body: bytes | memoryview, json_length: int | None = None) -> Answer:
         """Return the V2 answer to a V2 request: bytes -> validated request -> arrays -> scores -> bytes.
@@ -43,7 +61,7 @@ class ServedModel:
             InvalidRequestError: The request does not fit the signature, or the model cannot score its values.
         """
         request = self.reader.read(body, json_length)
-        return self._writer.write(request, self.predict(request.inputs))
+        return self.writer.write(request, self.predict(request.inputs))
 
     def predict(self, inputs: Tensors) -> Tensors:
         """Return the public outputs for inputs that fit the public signature.
@@ -51,13 +69,57 @@ class ServedModel:
         Raises:
             InvalidRequestError: The values mean nothing to the model.
         """
-        prepared = self._processing.preprocess(inputs)
+        return self._processing.postprocess(self._score(self._processing.preprocess(inputs)), inputs)
+
+    def predict_together(self, requests: Sequence[Tensors]) -> list[Tensors | Exception]:
+        """Return each request's outputs, its rows scored in one call with those of the others.
+
+        A request that cannot be scored gets its own error, and the others their answers all the same.
+        """
+        results: list[Tensors | Exception | None] = [None] * len(requests)
+        prepared: list[tuple[int, Tensors]] = []
+        for place, inputs in enumerate(requests):
+            try:
+                prepared.append((place, self._processing.preprocess(inputs)))
+            except InvalidRequestError as err:
+                results[place] = err
         try:
-            scores = self.scorer.score(prepared)
+            outputs = self._score(stack([tensors for _, tensors in prepared])) if prepared else {}
+            start = 0
+            for place, tensors in prepared:
+                end = start + number_of_rows(tensors)
+                part = take(outputs, slice(start, end))
+                results[place] = self._processing.postprocess(part, requests[place])
+                start = end
+        except InvalidRequestError:
+            # One request's values spoiled it for all: each is asked by itself.
+            return [self._predict_or_error(inputs) for inputs in requests]
+        return [result for result in results if result is not None]
+
+    def _predict_or_error(self, inputs: Tensors) -> Tensors | Exception:
+        try:
+            return self.predict(inputs)
+        except InvalidRequestError as err:
+            return err
+
+    def _score(self, prepared: Tensors) -> Tensors:
+        if self._nothing is not None and number_of_rows(prepared) == 0:
+            # Estimators refuse to be asked for nothing, each in its own way.
+            return self._nothing
+        try:
+            return self.scorer.score(prepared)
         except (ValueError, OverflowError) as err:
             # The tensors fit the signature, so what scikit-learn refuses here are their values.
             _log.info("model %s %s refused a request's values: %s", self.name, self.version, err)
             raise InvalidRequestError(
                 "the model cannot score these values; they are too large for it or of a kind it was not fitted on"
             ) from err
-        return self._processing.postprocess(scores, inputs)
+
+
+def _outputs_of_no_rows(signature: Signature) -> Tensors | None:
+    """Return what a model of rows gives for none of them; None where the signature does not tell."""
+    if any(spec.shape[:1] != (-1,) for spec in signature.inputs):
+        return None
+    if any(spec.shape[:1] != (-1,) or -1 in spec.shape[1:] for spec in signature.outputs):
+        return None
+    return {spec.name: np.empty((0, *spec.shape[1:]), DTYPES[spec.datatype]) for spec in signature.outputs}

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The spam filter between V2 tensors and its model: one probability instead of two."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from predictors.errors import ArtifactError
 from predictors.processing import Processing
 from predictors.signature import Signature, Tensors, TensorSpec
+
+if TYPE_CHECKING:  # a model that is served without scikit-learn does not wait for its import
+    from sklearn.base import BaseEstimator
 
 SPAM: Final = "spam"
 
@@ -19,7 +21,7 @@ class SpamFilter(Processing):
     The label is the model's own: the threshold that was chosen on validation rows lives in the fitted model.
     """
 
-    def __init__(self, model_signature: Signature, estimator: BaseEstimator | None) -> None:
+    def __init__(self, model_signature: Signature, estimator: "BaseEstimator | None") -> None:
         """Find the model's column for spam.
 
         Raises:

@@ -6,7 +6,7 @@ from importlib.metadata import version as installed_version
 from predictors.signature import Signature, TensorSpec
 
 #: Of the protocol's extensions, those that this server has.
-EXTENSIONS = ("binary_tensor_data",)
+EXTENSIONS = ("binary_tensor_data", "statistics")
 
 
 def server_metadata() -> dict[str, object]:

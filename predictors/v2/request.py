@@ -2,8 +2,7 @@
 """A V2 inference request: from a body's bytes to arrays that fit the model's signature, or to one clear refusal."""
 
 from collections.abc import Container
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +15,24 @@ from predictors.v2.tensor import TensorReader, quoted
 _NOTHING: Final = memoryview(b"")
 
 
-@dataclass(frozen=True, slots=True)
-class InferRequest:
+class InferRequest(NamedTuple):
     """A request that fits the signature.
 
     Attributes:
         id: The client's request id, to be echoed; None when it sent none.
         inputs: Every input of the signature, in its datatype and shape; defaults filled in.
+        rows: How many rows they have; 1 where no input is made of rows.
         outputs: The names of the outputs asked for, in the client's order; None means all of them.
         binary: The names of the outputs to be given as raw bytes after the JSON.
+        timeout: Seconds that the client gives the answer; None when it does not say.
     """
 
     id: str | None
     inputs: Tensors
+    rows: int
     outputs: tuple[str, ...] | None = None
     binary: frozenset[str] = frozenset()
+    timeout: float | None = None
 
 
 class RequestReader:
@@ -69,10 +71,18 @@ class RequestReader:
         if request_id is not None and type(request_id) is not str:
             raise InvalidRequestError('"id" must be a string')
         inputs = self._inputs(document.get("inputs"), raw)
+        asked = document.get("outputs")
+        if document.get("parameters") is None:
+            if asked is None:
+                return InferRequest(request_id, inputs, self.rows(inputs))
+            return InferRequest(request_id, inputs, self.rows(inputs), *self.outputs(asked, all_binary=False))
         all_binary = _flag(document, "binary_data_output", "the request")
-        if not all_binary and document.get("outputs") is None:
-            return InferRequest(request_id, inputs)
-        return InferRequest(request_id, inputs, *self.outputs(document.get("outputs"), all_binary=all_binary))
+        timeout = timeout_of(document["parameters"].get("timeout"))
+        return InferRequest(request_id, inputs, self.rows(inputs), *self.outputs(asked, all_binary=all_binary), timeout)
+
+    def rows(self, inputs: Tensors) -> int:
+        """Return how many rows a valid request's tensors have; 1 where no tensor is made of rows."""
+        return inputs[self._rows_of[0]].shape[0] if self._rows_of else 1
 
     def complete(self, arrays: dict[str, npt.NDArray[np.generic]]) -> Tensors:
         """Return the arrays with the defaults of left-out inputs filled in, once the rows of all are found equal.
@@ -136,6 +146,18 @@ class RequestReader:
         if len(raw):
             raise InvalidRequestError(f"the body has {len(raw)} bytes more than its binary inputs say")
         return self.complete(arrays)
+
+
+def timeout_of(microseconds: object) -> float | None:
+    """Return the request parameter ``timeout`` in seconds; InvalidRequestError when it is no number of microseconds.
+
+    Its meaning is that of Triton's scheduling policy extension: None or 0 asks for no limit of the client's own.
+    """
+    if microseconds is None or (type(microseconds) is int and microseconds == 0):
+        return None
+    if type(microseconds) is not int or microseconds < 0:
+        raise InvalidRequestError('the parameter "timeout" of the request must be a whole number of microseconds')
+    return microseconds / 1_000_000
 
 
 def parse_json(body: bytes | memoryview) -> object:

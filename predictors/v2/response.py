@@ -2,7 +2,7 @@
 """A V2 inference answer: from output arrays to a body's bytes."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,12 @@ from predictors.signature import Signature, Tensors
 from predictors.v2.binary import encode_raw
 from predictors.v2.request import InferRequest
 
-_OPTIONS = orjson.OPT_SERIALIZE_NUMPY
+_OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
+#: Texts, and float16, which orjson does not know.
+_AS_LIST: Final = "Oe"
+#: What Python's own numbers hold exactly: a short list of them is written faster than an array.
+_AS_LIST_WHEN_FEW: Final = "d?bBhHiIlLqQ"
+_FEW: Final = 64
 
 
 class Answer(NamedTuple):
@@ -73,6 +78,6 @@ def error_body(message: str) -> bytes:
 
 def json_data(array: npt.NDArray[np.generic]) -> object:
     """Return the array's values, flat and row-major, as something orjson writes with OPT_SERIALIZE_NUMPY."""
-    if array.dtype.char in "Oe":  # texts, and float16, which orjson does not know
-        return array.ravel().tolist()
+    if array.dtype.char in _AS_LIST or (array.size <= _FEW and array.dtype.char in _AS_LIST_WHEN_FEW):
+        return array.tolist() if array.ndim == 1 else array.ravel().tolist()
     return np.ascontiguousarray(array).reshape(-1)
