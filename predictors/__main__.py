@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from predictors.errors import PredictorError
+from predictors.serving.logs import set_up_logs
 from predictors.serving.main import serve
 from predictors.serving.settings import Settings
 
@@ -21,12 +22,12 @@ def main() -> int:
     parser.add_argument("--grpc_port", type=int, help="gRPC (8081)")
     parser.add_argument("--workers", type=int, help="processes that answer (1)")
     words = vars(parser.parse_args())
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for library in ("kserve", "uvicorn"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+    set_up_logs("info", "json")
     name, folder = words.pop("model_name"), words.pop("model_dir")
     try:
-        return serve([folder], Settings.from_env(os.environ, **words), name=name)
+        settings = Settings.from_env(os.environ, **words)
+        set_up_logs(settings.log_level, settings.log_format or "json")
+        return serve([folder], settings, name=name)
     except PredictorError as err:
         logging.getLogger("predictors").error("%s", err)  # noqa: TRY400 (the sentence is the whole of it)
         return 2

@@ -99,12 +99,15 @@ def inspect(folder: Path, *, verify_key: Path | None, as_json: bool) -> None:
 @_trust_options
 def serve(folders: tuple[Path, ...], *, name: str | None, send: Path | None, **words: Any) -> None:
     """Serve the artifacts in FOLDERS until Ctrl-C. Settings may also come from PREDICTOR_* variables."""
+    from predictors.serving.logs import set_up_logs
     from predictors.serving.main import serve as serve_artifacts
     from predictors.serving.settings import PREFIX, Settings
 
     words["allow_imports"] = words["allow_imports"] or None
     # A pod's server answers whoever reaches the pod; one started by hand only this machine, unless told otherwise.
     settings = Settings.from_env({f"{PREFIX}HOST": "127.0.0.1", **os.environ}, **words)
+    if settings.log_format is not None or settings.log_level != "info":
+        set_up_logs(settings.log_level, settings.log_format or "text")
 
     def send_when_ready(ports: "Ports") -> None:
         if send is not None:

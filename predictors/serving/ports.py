@@ -12,21 +12,39 @@ _BACKLOG = 2048
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports of one server.
+    """The sockets of one server; workers share them, so that a client never waits at a worker that ended.
 
     Attributes:
-        http: Listens for REST; workers share it, so a request never waits at one that ended.
-        grpc: The gRPC port's number, found free; gRPC binds it itself, once in each worker. None: no gRPC.
+        http: Listens for REST.
+        grpc: Is bound for gRPC, and listens from ``listen`` on; None: no gRPC.
     """
 
     http: socket.socket
-    grpc: int | None
+    grpc: socket.socket | None
 
     @property
     def http_port(self) -> int:
         """The REST port's number."""
         port: int = self.http.getsockname()[1]
         return port
+
+    @property
+    def grpc_port(self) -> int | None:
+        """The gRPC port's number; None where there is no gRPC."""
+        return None if self.grpc is None else self.grpc.getsockname()[1]
+
+    def listen(self) -> None:
+        """Let gRPC's clients in; until then they are refused at once, and need not wait for an answer.
+
+        Raises:
+            SettingsError: Another server, started at the same time, listens there by now.
+        """
+        if self.grpc is not None:
+            try:
+                self.grpc.listen(_BACKLOG)
+            except OSError as err:
+                host, port = self.grpc.getsockname()[:2]
+                raise _taken("--grpc-port", host, port, err) from err
 
 
 def take_ports(settings: Settings) -> Ports:
@@ -40,8 +58,7 @@ def take_ports(settings: Settings) -> Ports:
     if not settings.enable_grpc:
         return Ports(http, None)
     try:
-        with _bind("--grpc-port", settings.host, settings.grpc_port) as probe:
-            return Ports(http, probe.getsockname()[1])
+        return Ports(http, _bind("--grpc-port", settings.host, settings.grpc_port))
     except SettingsError:
         http.close()
         raise
@@ -56,7 +73,10 @@ def _bind(option: str, host: str, port: int) -> socket.socket:
         bound.bind((host, port))
     except OSError as err:
         bound.close()
-        raise SettingsError(
-            f"cannot listen on {host}:{port} ({(err.strerror or str(err)).lower()}); choose another port with {option}"
-        ) from err
+        raise _taken(option, host, port, err) from err
     return bound
+
+
+def _taken(option: str, host: str, port: int, err: OSError) -> SettingsError:
+    reason = (err.strerror or str(err)).lower()
+    return SettingsError(f"cannot listen on {host}:{port} ({reason}); choose another port with {option}")

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From an inference request to a whole reply: one pure function, shared by the fast path and the ASGI layer."""
+"""The replies of REST: a status, headers and a body, gzip'd where the client asked for it."""
 
-import logging
-import uuid
+import zlib
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final, NamedTuple, TypeAlias
 
-from predictors.errors import InvalidRequestError, PredictorError
-from predictors.served_model import ServedModel
-from predictors.v2.response import error_body
+from predictors.serving.endpoint import Refusal
+from predictors.v2.response import Answer, error_body
 
-_log = logging.getLogger(__name__)
-
+JSON: Final = b"application/json"
+_BYTES: Final = b"application/octet-stream"
 JSON_LENGTH: Final = b"inference-header-content-length"
-_MOST_DIGITS: Final = 18
+#: The body is made anew for each request, so the fastest level is the right one.
+_GZIP_LEVEL: Final = 1
+_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 #: Names in lower case, and values.
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
@@ -26,50 +26,44 @@ class Reply(NamedTuple):
     Attributes:
         status: The HTTP status.
         body: The body.
-        headers: What tells of the body, ``content-type`` and ``content-length`` among them.
+        content_type: What it is.
+        extra: Further headers that tell of the body.
     """
 
     status: int
     body: bytes
-    headers: list[tuple[bytes, bytes]]
+    content_type: bytes = JSON
+    extra: tuple[tuple[bytes, bytes], ...] = ()
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return all headers of the reply."""
+        length = b"%d" % len(self.body)
+        return [(b"content-type", self.content_type), (b"content-length", length), *self.extra]
 
 
-def reply_to(model: ServedModel, body: bytes, headers: Headers) -> Reply:
-    """Return a model's reply to the body of an inference request; what goes wrong is a reply too."""
-    try:
-        answer = model.answer(body, _json_length(headers))
-    except Exception as err:
-        # The request's edge: whatever goes wrong inside ends here.
-        return reply_of_error(err)
-    if answer.json_length is None:
-        return json_reply(HTTPStatus.OK, answer.body)
-    described = [
-        (b"content-type", b"application/octet-stream"),
-        (b"content-length", b"%d" % len(answer.body)),
-        (JSON_LENGTH, b"%d" % answer.json_length),
-    ]
-    return Reply(HTTPStatus.OK, answer.body, described)
+def answer_reply(answer: Answer, *, gzip: bool = False) -> Reply:
+    """Return the reply that carries a V2 answer."""
+    body, json_length = answer
+    if json_length is None and not gzip:
+        return Reply(200, body)
+    extra: tuple[tuple[bytes, bytes], ...] = ()
+    if json_length is not None:
+        # Of the body as it is once unpacked, as a request's own header is.
+        extra = ((JSON_LENGTH, b"%d" % json_length),)
+    if gzip:
+        body = gzipped(body)
+        extra += ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
+    return Reply(200, body, JSON if json_length is None else _BYTES, extra)
 
 
-def reply_of_error(err: Exception) -> Reply:
-    """Return the reply that an error makes; one that nobody raised on purpose is logged, and its text kept inside."""
-    if isinstance(err, PredictorError):
-        return json_reply(err.status, error_body(str(err)))
-    incident = uuid.uuid4().hex
-    _log.error("failed to answer a request: %s", incident, exc_info=err)
-    sentence = f"the server failed to answer; its log tells more under {incident}"
-    return json_reply(HTTPStatus.INTERNAL_SERVER_ERROR, error_body(sentence))
+def refusal_reply(refusal: Refusal) -> Reply:
+    """Return the reply that tells a refusal; one that a moment may mend says when to come again."""
+    again = refusal.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+    extra = ((b"retry-after", b"1"),) if again else ()
+    return Reply(refusal.status, error_body(refusal.sentence), extra=extra)
 
 
-def json_reply(status: int, body: bytes) -> Reply:
-    """Return a reply whose body is JSON."""
-    return Reply(status, body, [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))])
-
-
-def _json_length(headers: Headers) -> int | None:
-    for name, value in headers:
-        if name == JSON_LENGTH:
-            if not value.isdigit() or len(value) > _MOST_DIGITS:
-                raise InvalidRequestError("the header Inference-Header-Content-Length must be a number of bytes")
-            return int(value)
-    return None
+def gzipped(body: bytes) -> bytes:
+    """Return the body as gzip packs it."""
+    packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+    return packer.compress(body) + packer.flush()

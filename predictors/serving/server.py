@@ -1,158 +1,235 @@
 # SPDX-License-Identifier: Apache-2.0
-"""KServe's model server with V2 inference answered ahead of its app, on ports that are already taken."""
+"""One process that answers: REST by uvicorn and gRPC on one event loop, until a signal asks it to stop."""
 
 import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Iterator, Sequence
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from functools import partial
 
-import grpc
-import kserve
 import uvicorn
 import uvloop
-from fastapi import Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from kserve.errors import InvalidInput, ModelNotFound
-from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
-from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
-from kserve.protocol.grpc.servicer import InferenceServicer
-from kserve.protocol.model_repository_extension import ModelRepositoryExtension
-from kserve.protocol.rest.server import RESTServer
-from starlette.exceptions import HTTPException
 from threadpoolctl import threadpool_limits
 
-from predictors.errors import fault_sentence
-from predictors.predictor import Predictor
 from predictors.served_model import ServedModel
+from predictors.serving.endpoint import Endpoint
+from predictors.serving.fair_accept import FairListener
 from predictors.serving.fast_http import fast_http
+from predictors.serving.lifecycle import Lifecycle, Phase
+from predictors.serving.log_results import LogResults
+from predictors.serving.management import Management
+from predictors.serving.meter import Meter
+from predictors.serving.metrics import Metrics
+from predictors.serving.models import Models
 from predictors.serving.ports import Ports
+from predictors.serving.prediction_log import PredictionLog
+from predictors.serving.rest import RestInference
+from predictors.serving.scoring_queue import ScoringQueue
 from predictors.serving.settings import Settings
+from predictors.serving.v1_app import V1App
 from predictors.serving.v2_app import V2App
 
+_log = logging.getLogger(__name__)
 
-class Server(kserve.ModelServer):  # type: ignore[misc]  # KServe ships no types
-    """Serves loaded models until a signal asks it to stop, or its supervisor is gone."""
+#: After this many seconds without a request a connection is closed: longer than a gateway keeps an idle one.
+KEEP_ALIVE_SECONDS = 75
 
-    def __init__(self, settings: Settings, ports: Ports, *, supervisor: int | None = None) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A model with what is counted of it.
+
+    Attributes:
+        model: The loaded model.
+        meter: Its counters, shared by all workers.
+    """
+
+    model: ServedModel
+    meter: Meter
+
+
+class Server:
+    """Answers for loaded models, in one process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ports: Ports,
+        *,
+        reload: Callable[[str], ServedModel],
+        prediction_log: PredictionLog | None = None,
+        log_results: LogResults | None = None,
+        supervisor: int | None = None,
+    ) -> None:
         """Prepare to serve.
 
         Args:
             settings: How to serve.
             ports: The ports, already taken.
+            reload: Loads a model again by its name, from where it was loaded at the start.
+            prediction_log: Where sampled predictions go; None samples none.
+            log_results: What becomes of them, over all workers.
             supervisor: A file descriptor that becomes readable when the process that forked this one is gone.
         """
-        super().__init__(
-            http_port=ports.http_port,
-            grpc_port=ports.grpc or 0,
-            workers=1,
-            enable_grpc=ports.grpc is not None,
-            enable_latency_logging=False,
-        )
-        self.model_repository_extension = _ClosedRepository(model_registry=self.registered_models)
-        kserve.logging.logger.addFilter(_ClientFaults())
         self._settings = settings
         self._ports = ports
+        self._reload = reload
+        self._prediction_log = prediction_log
+        self._log_results = log_results
         self._supervisor = supervisor
+        self._lifecycle = Lifecycle()
         # OpenMP keeps its limit for each thread that calls it, so each of these sets its own.
         self._executor = ThreadPoolExecutor(
             settings.scoring_threads, thread_name_prefix="scoring", initializer=threadpool_limits, initargs=(1,)
         )
 
-    def start(self, models: Sequence[ServedModel]) -> None:
+    def run(self, served: Sequence[Served]) -> None:
         """Serve these models; returns when the server was asked to stop and has answered what was in flight."""
-        for model in models:
-            self.register_model(Predictor(model, executor=self._executor))
+        if self._prediction_log is not None:
+            self._prediction_log.start()
+        endpoints = [self._endpoint(one.model, one.meter) for one in served]
+        models = Models(endpoints, self._load_again if self._settings.model_repository else None)
         uvloop.run(self._run(models))
         self._executor.shutdown()
+        if self._prediction_log is not None:
+            self._prediction_log.close(self._settings.shutdown_seconds)
 
-    async def _run(self, models: Sequence[ServedModel]) -> None:
-        rest = _Rest(self._rest_config(models))
-        grpc_server = await self._start_grpc() if self._ports.grpc is not None else None
+    async def _run(self, models: Models) -> None:
+        one_of_several = self._supervisor is not None
+        management = Management(models, self._lifecycle, self._executor)
+        rest = _Rest(self._rest_config(models, management), one_of_several=one_of_several)
+        grpc_server = None
+        if self._ports.grpc is not None:
+            from predictors.serving.grpc_service import GrpcServer
 
-        def stop() -> None:
-            rest.should_exit = True
-
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
-        if self._supervisor is not None:
-            loop.add_reader(self._supervisor, stop)
-        await rest.serve(sockets=[self._ports.http])
-        if self._supervisor is not None:
-            loop.remove_reader(self._supervisor)
+            grpc_server = GrpcServer(models, management, self._executor, self._settings)
+            await grpc_server.start(self._ports.grpc, one_of_several=one_of_several)
+        asked = _Asked()
+        asked.listen(self._supervisor)
+        serving = asyncio.create_task(rest.serve(sockets=[self._ports.http]))
+        stopping = asyncio.create_task(asked.to_stop.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        self._lifecycle.phase = Phase.DRAINING
+        if grpc_server is not None:
+            grpc_server.drain()
+        if not asked.at_once.is_set() and self._settings.drain_seconds:
+            _log.info("draining for %g s", self._settings.drain_seconds)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asked.at_once.wait(), self._settings.drain_seconds)
+        rest.should_exit = True
         if grpc_server is not None:
             await grpc_server.stop(self._settings.shutdown_seconds)
+        await serving
+        asked.ignore(self._supervisor)
 
-    def _rest_config(self, models: Sequence[ServedModel]) -> uvicorn.Config:
-        # KServe mounts its routes on a FastAPI app of its own module; what it answers goes on being answered there.
-        RESTServer(
-            "kserve.model_server:app", self.dataplane, self.model_repository_extension, self.http_port
-        ).create_application()
-        app = kserve.model_server.app
-        app.add_exception_handler(HTTPException, _http_error)
-        app.add_exception_handler(RequestValidationError, _validation_error)
-        v2 = V2App(
-            app,
+    def _rest_config(self, models: Models, management: Management) -> uvicorn.Config:
+        settings = self._settings
+        app = V2App(
             models,
-            max_body_bytes=self._settings.max_body_bytes,
-            inline_body_bytes=self._settings.inline_body_bytes,
-            executor=self._executor,
+            self._lifecycle,
+            management,
+            RestInference(
+                self._executor,
+                max_body_bytes=settings.max_body_bytes,
+                inline_body_bytes=settings.inline_body_bytes,
+            ),
+            Metrics(models.ready.values, self._log_results),
+            max_body_bytes=settings.max_body_bytes,
+            v1=V1App(models),
         )
         return uvicorn.Config(
-            v2,
-            http=fast_http(models, inline_body_bytes=self._settings.inline_body_bytes),
+            app,
+            http=fast_http(models.ready, self._lifecycle, inline_body_bytes=settings.inline_body_bytes),
+            ws="none",
+            lifespan="off",
             access_log=False,
             log_config=None,
             server_header=False,
-            timeout_graceful_shutdown=max(1, round(self._settings.shutdown_seconds)),
-            timeout_keep_alive=75,
+            timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
 
-    async def _start_grpc(self) -> grpc.aio.Server:
-        limit = self._settings.max_body_bytes
-        server = grpc.aio.server(
-            interceptors=(ExceptionToStatusInterceptor(),),
-            options=[("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", limit)],
+    def _endpoint(self, model: ServedModel, meter: Meter) -> Endpoint:
+        settings = self._settings
+        queue = ScoringQueue(
+            model,
+            meter,
+            self._executor,
+            threads=settings.scoring_threads,
+            max_queue=settings.max_queue,
+            max_batch_rows=settings.max_batch_rows,
         )
-        servicer = InferenceServicer(self.dataplane, self.model_repository_extension)
-        add_GRPCInferenceServiceServicer_to_server(servicer, server)
-        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
-        server.add_insecure_port(f"{host}:{self._ports.grpc}")
-        await server.start()
-        return server
+        return Endpoint(
+            model,
+            meter,
+            queue,
+            deadline_seconds=settings.deadline_seconds,
+            prediction_log=self._prediction_log,
+        )
+
+    def _load_again(self, name: str) -> Endpoint:
+        model = self._reload(name)
+        return self._endpoint(model, Meter(model))
 
 
-class _ClosedRepository(ModelRepositoryExtension):  # type: ignore[misc]  # as above
-    """Refuses to load and unload models over the network: what is served was decided, and verified, at the start."""
+class _Asked:
+    """What signals ask: SIGTERM to drain and stop, SIGINT, or a second one, to stop at once.
 
-    async def load(self, model_name: str) -> NoReturn:
-        raise InvalidInput(f'model "{model_name}" is not loaded over the network: this server\'s models are fixed')
+    Attributes:
+        to_stop: Set when the server is to stop.
+        at_once: Set when it is not to wait for clients to hear of it.
+    """
 
-    async def unload(self, model_name: str) -> NoReturn:
-        raise InvalidInput(f'model "{model_name}" is not unloaded over the network: this server\'s models are fixed')
+    def __init__(self) -> None:
+        self.to_stop = asyncio.Event()
+        self.at_once = asyncio.Event()
 
+    def listen(self, supervisor: int | None) -> None:
+        """Listen to the signals, and to the end of the supervisor."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._drain)
+        loop.add_signal_handler(signal.SIGINT, self._stop)
+        if supervisor is not None:
+            loop.add_reader(supervisor, self._stop)
 
-class _ClientFaults(logging.Filter):
-    """Drops KServe's tracebacks of a client's faults: the client is told, and its operator can do nothing."""
+    def ignore(self, supervisor: int | None) -> None:
+        """Stop listening to the supervisor."""
+        if supervisor is not None:
+            asyncio.get_running_loop().remove_reader(supervisor)
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.exc_info and isinstance(record.exc_info[1], (InvalidInput, ModelNotFound)))
+    def _drain(self) -> None:
+        if self.to_stop.is_set():
+            self.at_once.set()
+        self.to_stop.set()
+
+    def _stop(self) -> None:
+        self.at_once.set()
+        self.to_stop.set()
 
 
 class _Rest(uvicorn.Server):
+    """uvicorn, without signals of its own; one of several workers takes its fair share of connections only."""
+
+    def __init__(self, config: uvicorn.Config, *, one_of_several: bool) -> None:
+        super().__init__(config)
+        self._one_of_several = one_of_several
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if not self._one_of_several:
+            await super().startup(sockets)
+            return
+        await super().startup(sockets=[])
+        protocol: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        make_protocol = partial(
+            protocol, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        self.servers = [FairListener(listening, make_protocol) for listening in sockets or ()]  # type: ignore[misc]
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # The signals end REST and gRPC together, so the model server handles them.
+        # The signals end REST and gRPC together, so the server above handles them.
         yield
-
-
-async def _http_error(_: Request, error: Any) -> JSONResponse:
-    return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
-
-
-async def _validation_error(_: Request, error: Any) -> JSONResponse:
-    return JSONResponse({"error": fault_sentence(error.errors()[0])}, 400)

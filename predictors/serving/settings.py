@@ -4,7 +4,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -36,10 +36,21 @@ class Settings(BaseModel):
         max_body_bytes: The largest request body; a larger one is answered 413.
         inline_body_bytes: The largest body that a fast scorer answers on the event loop; larger ones get a thread.
         scoring_threads: Threads in each worker for what must not hold the event loop.
-        shutdown_seconds: How long requests in flight may take after the signal to stop.
+        max_queue: Requests that may wait for one model in each worker; one more is answered 429.
+        max_batch_rows: Rows of waiting requests that are scored together, for models without a fast scorer; 1 joins
+            none.
+        deadline_seconds: How long an answer may take where the client does not say; then it is 504.
+        drain_seconds: After SIGTERM: how long new requests are still answered while readiness is false.
+        shutdown_seconds: After that: how long requests in flight may take.
+        model_repository: Whether models may be unloaded and loaded again over the network; one worker only.
         allow_pickle: Whether ``model.joblib`` may be unpickled.
         allow_imports: Packages besides the platform's own list that a pickle may import from (comma-separated).
         verify_key: A PEM file with the Ed25519 public key that must have signed every artifact.
+        log_level: What is logged: debug (a line for every request), info, warning or error.
+        log_format: text, or json: one object a line. By default json in the container, text at the command line.
+        log_predictions: Where sampled predictions are written: a file, - for standard output, or an http address.
+        log_rate: The share of requests that is sampled, 0 to 1.
+        log_redact: Tensors whose values are left out of the prediction log (comma-separated).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,10 +63,20 @@ class Settings(BaseModel):
     max_body_bytes: int = Field(16 * 2**20, ge=1)
     inline_body_bytes: int = Field(32 * 2**10, ge=0)
     scoring_threads: int = Field(4, ge=1, le=64)
+    max_queue: int = Field(128, ge=1)
+    max_batch_rows: int = Field(64, ge=1)
+    deadline_seconds: float = Field(30.0, gt=0)
+    drain_seconds: float = Field(5.0, ge=0)
     shutdown_seconds: float = Field(30.0, ge=0)
+    model_repository: bool = False
     allow_pickle: bool = False
     allow_imports: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     verify_key: Path | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] | None = None
+    log_predictions: str | None = Field(None, repr=False)  # an address may hold a password
+    log_rate: float = Field(1.0, ge=0, le=1)
+    log_redact: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], **words: Any) -> "Settings":

@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The outermost ASGI layer: it answers the V2 protocol itself and passes everything else on to KServe's app."""
+"""The outermost ASGI layer: it answers V2, its extensions and the metrics itself, and passes V1 on to KServe's app."""
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from concurrent.futures import Executor
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from predictors.errors import InvalidRequestError, ModelNotFoundError, RequestTooLargeError
-from predictors.served_model import ServedModel
-from predictors.serving.replies import Headers, Reply, json_reply, reply_of_error, reply_to
-from predictors.v2.metadata import model_metadata, server_metadata
+from predictors.errors import InvalidRequestError, ModelNotFoundError, PredictorError
+from predictors.serving.endpoint import Endpoint, refusal_of
+from predictors.serving.lifecycle import Lifecycle, Phase
+from predictors.serving.management import Management
+from predictors.serving.metrics import CONTENT_TYPE, Metrics
+from predictors.serving.models import Models
+from predictors.serving.replies import Headers, Reply, refusal_reply
+from predictors.serving.request_head import RequestHead, read_head, too_large
+from predictors.serving.rest import RestInference
+from predictors.v2.metadata import server_metadata
 from predictors.v2.response import error_body
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -21,89 +27,146 @@ Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_MODEL_PATH: Final = re.compile(
-    r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/(?P<verb>infer|ready))?"
+_V2: Final = re.compile(
+    r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/(?P<verb>infer|ready|stats))?"
+    r"|/v2/repository/models/(?P<stored>[^/]+)/(?P<change>load|unload)"
 )
-_SERVER_PATHS: Final = frozenset({"/v2", "/v2/", "/v2/models", "/v2/health/live", "/v2/health/ready"})
+_POSTED: Final = frozenset({"infer", "load", "unload"})
+_TOLD_WHILE_LOADING: Final = frozenset({"alive", "live", "ready", "server", "server ready"})
+_CLOSE: Final = (b"connection", b"close")
+
+
+class _Route(NamedTuple):
+    """What a path asks for.
+
+    Attributes:
+        verb: What to do.
+        model: The model in the path, if any.
+        version: Its version in the path, if any.
+    """
+
+    verb: str
+    model: str = ""
+    version: str | None = None
+
+
+_FIXED: Final = {
+    "/": _Route("alive"),
+    "/metrics": _Route("metrics"),
+    "/v2": _Route("server"),
+    "/v2/": _Route("server"),
+    "/v2/health/live": _Route("live"),
+    "/v2/health/ready": _Route("server ready"),
+    "/v2/models": _Route("models"),
+    "/v2/models/stats": _Route("all stats"),
+    "/v2/repository/index": _Route("index"),
+}
 
 
 class V2App:
-    """Answers inference, metadata and health over V2: what clients ask, of the server, a model or a version of it."""
+    """Answers inference, metadata, health and the extensions over V2."""
 
     def __init__(
         self,
-        other: App,
-        models: Iterable[ServedModel],
+        models: Models,
+        lifecycle: Lifecycle,
+        management: Management,
+        inference: RestInference,
+        metrics: Metrics,
         *,
         max_body_bytes: int,
-        inline_body_bytes: int,
-        executor: Executor,
+        v1: App | None = None,
     ) -> None:
-        """Stand in front of another app.
+        """Answer for these models.
 
         Args:
-            other: What answers every other request.
-            models: The models that answer here.
+            models: The models.
+            lifecycle: Whether the server is ready.
+            management: Answers what else is asked of them.
+            inference: Answers inference requests.
+            metrics: The metrics of the models.
             max_body_bytes: A larger body is refused with 413.
-            inline_body_bytes: A larger one is scored in a thread even where the scorer is fast.
-            executor: Scores what must not hold the event loop.
+            v1: Answers what begins with ``/v1``.
         """
-        self._other = other
-        self._models: Mapping[str, ServedModel] = {model.name: model for model in models}
+        self._models = models
+        self._lifecycle = lifecycle
+        self._management = management
+        self._inference = inference
+        self._metrics = metrics
         self._max_body_bytes = max_body_bytes
-        self._inline_body_bytes = inline_body_bytes
-        self._executor = executor
+        self._v1 = v1
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         path = scope.get("path", "")
-        match = _MODEL_PATH.fullmatch(path)
-        if scope["type"] != "http" or (match is None and path not in _SERVER_PATHS):
-            await self._other(scope, receive, send)
+        if scope["type"] != "http":
+            return  # no lifespan to manage, and no web sockets
+        if self._v1 is not None and path.startswith("/v1/"):
+            await self._pass_on(self._v1, scope, receive, send)
             return
-        infers = match is not None and match["verb"] == "infer"
-        allowed = "POST" if infers else "GET"
         try:
-            if scope["method"] != allowed:
-                refused = json_reply(HTTPStatus.METHOD_NOT_ALLOWED, error_body(f"{path} takes {allowed}"))
-                reply = refused._replace(headers=[*refused.headers, (b"allow", allowed.encode())])
-            elif match is None:
-                reply = json_reply(HTTPStatus.OK, orjson.dumps(self._tell_server(path)))
-            elif infers:
-                reply = await self._infer(self._model(match["model"], match["version"]), scope["headers"], receive)
-            else:
-                told = _tell_model(self._model(match["model"], match["version"]), match["verb"])
-                reply = json_reply(HTTPStatus.OK, orjson.dumps(told))
+            reply = await self._reply(path, scope, receive)
         except Exception as err:
             # The request's edge: whatever goes wrong inside ends here.
-            reply = reply_of_error(err)
-        await send({"type": "http.response.start", "status": int(reply.status), "headers": reply.headers})
-        await send({"type": "http.response.body", "body": reply.body})
+            reply = refusal_reply(refusal_of(err))
+        if self._lifecycle.phase is Phase.DRAINING:
+            reply = reply._replace(extra=(*reply.extra, _CLOSE))
+        await _send(send, reply)
 
-    def _model(self, name: str, version: str | None) -> ServedModel:
-        model = self._models.get(name)
-        if model is None:
-            raise ModelNotFoundError(f'no model "{name}" is served here; there is {", ".join(sorted(self._models))}')
-        if version is not None and version != model.version:
-            raise ModelNotFoundError(f'model "{name}" is served in version {model.version}, not "{version}"')
-        return model
+    async def _pass_on(self, other: App, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let another app answer, once the body is found to be within the limit."""
+        try:
+            body = await self._body(scope["headers"], receive)
+        except PredictorError as err:
+            await _send(send, refusal_reply(refusal_of(err)))
+            return
+        messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
-    def _tell_server(self, path: str) -> dict[str, object]:
-        # Models are loaded and warm before the server answers at all, so one that answers is ready.
-        if path.startswith("/v2/health/"):
-            return {path.rpartition("/")[2]: True}
-        return {"models": sorted(self._models)} if path == "/v2/models" else server_metadata()
+        async def read_again() -> MutableMapping[str, Any]:
+            return next(messages, None) or await receive()
 
-    async def _infer(self, model: ServedModel, headers: Headers, receive: Receive) -> Reply:
-        body = await self._body(headers, receive)
-        if model.scorer.inline and len(body) <= self._inline_body_bytes:
-            return reply_to(model, body, headers)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, reply_to, model, body, headers)
+        await other(scope, read_again, send)
+
+    async def _reply(self, path: str, scope: Scope, receive: Receive) -> Reply:
+        route = _FIXED.get(path) or _route_of(path)
+        if route is None or route.verb not in _TOLD_WHILE_LOADING:
+            self._lifecycle.check_loaded()
+        if route is None:
+            raise ModelNotFoundError(f"there is nothing at {path}")
+        allowed = ("POST",) if route.verb in _POSTED else ("GET", "POST") if route.verb == "index" else ("GET",)
+        if scope["method"] not in allowed:
+            body = error_body(f"{path} takes {' or '.join(allowed)}")
+            return Reply(HTTPStatus.METHOD_NOT_ALLOWED, body, extra=((b"allow", ", ".join(allowed).encode()),))
+        if route.verb == "infer":
+            return await self._infer(self._find(route), scope["headers"], receive)
+        if route.verb == "metrics":
+            return Reply(HTTPStatus.OK, self._metrics.exposition(), CONTENT_TYPE.encode())
+        if route.verb in {"load", "unload"}:
+            if route.verb == "load":
+                await self._management.load(route.model)
+            else:
+                self._management.unload(route.model)
+            return Reply(HTTPStatus.OK, b"{}")
+        return self._tell(route)
+
+    def _find(self, route: _Route) -> Endpoint:
+        return self._models.find(route.model, route.version)
+
+    async def _infer(self, endpoint: Endpoint, headers: Headers, receive: Receive) -> Reply:
+        arrived = time.perf_counter_ns()
+        head = RequestHead()
+        try:
+            head = read_head(headers)
+            body = await self._body(headers, receive)
+        except Exception as err:
+            # The request's edge, as above; here it is known which model it is counted for.
+            return refusal_reply(endpoint.refused(err, head.origin, arrived))
+        return await self._inference.reply(endpoint, head, body, arrived)
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         for name, value in headers:
             if name == b"content-length" and int(value) > self._max_body_bytes:
-                raise self._too_large()
+                raise too_large(self._max_body_bytes)
         body = bytearray()
         while True:
             message = await receive()
@@ -111,15 +174,44 @@ class V2App:
                 raise InvalidRequestError("the connection ended within the request's body")
             body.extend(message.get("body", b""))
             if len(body) > self._max_body_bytes:
-                raise self._too_large()
+                raise too_large(self._max_body_bytes)
             if not message.get("more_body", False):
                 return bytes(body)
 
-    def _too_large(self) -> RequestTooLargeError:
-        return RequestTooLargeError(f"the request's body is over the limit of {self._max_body_bytes} bytes")
+    def _tell(self, route: _Route) -> Reply:
+        management, name, version = self._management, route.model, route.version
+        if route.verb == "ready":
+            ready = management.is_model_ready(name, version)
+            return _json({"name": name, "ready": ready}, ready=ready)
+        if route.verb == "server ready":
+            ready = management.is_ready()
+            return _json({"ready": ready}, ready=ready)
+        tellers: dict[str, Callable[[], object]] = {
+            "alive": lambda: {"status": "alive"},
+            "live": lambda: {"live": True},
+            "server": server_metadata,
+            "models": lambda: {"models": management.names()},
+            "model": lambda: management.metadata(name, version),
+            "stats": lambda: management.statistics(name, version),
+            "all stats": management.statistics,
+            "index": management.index,
+        }
+        return _json(tellers[route.verb]())
 
 
-def _tell_model(model: ServedModel, verb: str | None) -> dict[str, object]:
-    if verb == "ready":
-        return {"name": model.name, "ready": True}
-    return model_metadata(model.name, model.version, f"portside_{model.scorer.name}", model.signature)
+def _json(document: object, *, ready: bool = True) -> Reply:
+    return Reply(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, orjson.dumps(document))
+
+
+async def _send(send: Send, reply: Reply) -> None:
+    await send({"type": "http.response.start", "status": int(reply.status), "headers": reply.headers()})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def _route_of(path: str) -> _Route | None:
+    match = _V2.fullmatch(path)
+    if match is None:
+        return None
+    if match["change"]:
+        return _Route(match["change"], match["stored"])
+    return _Route(match["verb"] or "model", match["model"], match["version"])

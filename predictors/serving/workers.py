@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 _log = logging.getLogger(__name__)
@@ -17,30 +17,32 @@ _YOUNG: Final = 5.0
 _MOST_FAILED_STARTS: Final = 5
 
 
-def supervise(count: int, work: Callable[[int], int]) -> int:
+def supervise(count: int, work: Callable[[int, int], int]) -> int:
     """Keep that many workers running until a signal asks to stop, and return the exit code.
 
-    A worker that ends by itself is replaced. SIGTERM and SIGINT are passed on as SIGTERM, and then every worker's end
-    is waited for.
+    A worker that ends by itself is replaced. SIGTERM and SIGINT are passed on, and then every worker's end is waited
+    for.
 
     Args:
         count: How many workers.
-        work: What a worker does: it gets a file descriptor that becomes readable when this process is gone, and
-            returns the worker's exit code.
+        work: What a worker does: it gets its number, from 0 on, which its successor will have too, and a file
+            descriptor that becomes readable when this process is gone; it returns the worker's exit code.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     alive, _held_open = os.pipe()
-    started = {_fork(work, alive, _held_open): time.monotonic() for _ in range(count)}
+    started = {_fork(work, number, alive, _held_open): (number, time.monotonic()) for number in range(count)}
     stopping = False
     failed_starts = 0
     while started:
-        if signal.sigwaitinfo(_SIGNALS).si_signo != signal.SIGCHLD:
+        came = signal.sigwaitinfo(_SIGNALS).si_signo
+        if came != signal.SIGCHLD:
             stopping = True
             for pid in started:
-                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, came)
             continue
         for pid, code in _ended(started):
-            age = time.monotonic() - started.pop(pid)
+            number, begin = started.pop(pid)
+            age = time.monotonic() - begin
             if stopping:
                 continue
             failed_starts = failed_starts + 1 if age < _YOUNG else 0
@@ -51,11 +53,11 @@ def supervise(count: int, work: Callable[[int], int]) -> int:
                     os.kill(other, signal.SIGTERM)
                 continue
             _log.error("worker %d ended with code %d after %.1f s; starting another", pid, code, age)
-            started[_fork(work, alive, _held_open)] = time.monotonic()
+            started[_fork(work, number, alive, _held_open)] = (number, time.monotonic())
     return 1 if failed_starts > _MOST_FAILED_STARTS else 0
 
 
-def _fork(work: Callable[[int], int], alive: int, held_open: int) -> int:
+def _fork(work: Callable[[int, int], int], number: int, alive: int, held_open: int) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
@@ -66,7 +68,7 @@ def _fork(work: Callable[[int], int], alive: int, held_open: int) -> int:
         # Only the supervisor holds the writing end: the reading one tells when it is gone, however it went.
         os.close(held_open)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        code = work(alive)
+        code = work(number, alive)
     except Exception:
         # The process's edge: its end must be its own, and never run the supervisor's code.
         _log.exception("worker failed")
@@ -77,7 +79,7 @@ def _fork(work: Callable[[int], int], alive: int, held_open: int) -> int:
         os._exit(code)
 
 
-def _ended(started: dict[int, float]) -> list[tuple[int, int]]:
+def _ended(started: Iterable[int]) -> list[tuple[int, int]]:
     """Return the workers that ended, with their exit codes (negative: the signal that ended them)."""
     ended = []
     for pid in list(started):
