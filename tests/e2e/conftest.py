@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The serving image, built once for the session, and two small artifacts for it: one of each scorer.
+"""The serving image, built once for the session, and three small artifacts for it: one of each scorer.
 
 ``CLUSTER_KIT`` names the cluster kit's script, which builds the image and gives it to the node. Without it, the
 cluster must be able to pull the image that ``PORTSIDE_IMAGE`` names.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from sklearn.datasets import load_iris
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 import predictors
@@ -37,10 +37,17 @@ def image() -> str:
 
 
 @pytest.fixture(scope="session")
-def onnx_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def linear_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows, labels = load_iris(return_X_y=True, as_frame=True)
     model = LogisticRegression(max_iter=1000).fit(rows, labels)
     return predictors.pack(model, rows, name="iris", version="1.0.0", out=tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def onnx_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rows, labels = load_iris(return_X_y=True, as_frame=True)
+    model = RandomForestClassifier(10, random_state=0).fit(rows, labels)
+    return predictors.pack(model, rows, name="iris-forest", version="1.0.0", out=tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,7 @@ print(json.dumps({{"found": found, "uid": os.getuid(), "telemetry": os.environ.g
 @pytest.mark.parametrize(
     ("fixture", "scorer", "user"),
     [
+        pytest.param("linear_artifact", "linear", None, id="linear, as the image's own user"),
         pytest.param("onnx_artifact", "onnx", None, id="onnx, as the image's own user"),
         pytest.param("skops_artifact", "estimator", ARBITRARY_USER, id="skops, as an arbitrary user"),
     ],
@@ -71,7 +72,7 @@ def test_the_image_serves_an_artifact_as_a_restricted_pod_with_a_read_only_root(
         log = namespace.log("serving")
         loaded = re.search(rf"serving {local.name} 1\.0\.0 \({scorer}\) .* ready after ([\d.]+) s", log)
         assert loaded is not None, log
-        assert [line for line in log.splitlines() if " INFO " not in line] == []
+        assert {json.loads(line)["level"] for line in log.splitlines()} == {"info"}
     print(f"\n{local.name} ({scorer}): {seconds:.1f} s from the pod's creation to Ready, loaded in {loaded[1]} s")  # noqa: T201 (the figure is asked for)
 
 
@@ -84,7 +85,7 @@ def test_a_tampered_artifact_never_becomes_ready_and_its_log_says_which_file(ima
         ended = poll(READY_SECONDS, "the container to end", lambda: _ended(namespace))
         log = namespace.log("serving")
     assert ended["exitCode"] == 2
-    errors = [line for line in log.splitlines() if " ERROR " in line]
+    errors = [told["message"] for told in map(json.loads, log.splitlines()) if told["level"] == "error"]
     assert len(errors) == 1, log
     assert f"{MODEL_DIR}/model.skops: its SHA-256 is not the one in artifact.json" in errors[0]
     assert "Traceback" not in log

@@ -67,7 +67,11 @@ def serving(*folders: Path, options: tuple[str, ...] = (), **environ: str) -> It
     """Serve artifacts on free ports until the block ends."""
     words = [sys.executable, "-m", "portside", "serve", *map(str, folders), "--http-port", "0", "--grpc-port", "0"]
     process = subprocess.Popen(
-        [*words, *options], stderr=subprocess.PIPE, text=True, env={**os.environ, **environ}, start_new_session=True
+        [*words, *options],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PREDICTOR_DRAIN_SECONDS": "0", **environ},
+        start_new_session=True,
     )
     server = RunningServer(process)
     ready = threading.Event()

@@ -10,7 +10,7 @@ from predictors.serving.settings import Settings
 
 
 def test_answers_are_sent_at_once_and_not_held_back_for_more() -> None:
-    ports = take_ports(Settings(host="127.0.0.1", http_port=0, grpc_port=0))
+    ports = take_ports(Settings(host="127.0.0.1", http_port=0, enable_grpc=False))
 
     async def nodelay_of_an_accepted_connection() -> int:
         told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -31,9 +31,20 @@ def test_answers_are_sent_at_once_and_not_held_back_for_more() -> None:
 
 def test_port_0_takes_a_free_one_for_each_protocol() -> None:
     ports = take_ports(Settings(host="127.0.0.1", http_port=0, grpc_port=0))
-    with ports.http:
-        assert ports.grpc is not None
-        assert 0 not in {ports.http_port, ports.grpc}
+    assert ports.grpc is not None
+    with ports.http, ports.grpc:
+        assert 0 not in {ports.http_port, ports.grpc_port}
+
+
+def test_grpc_clients_are_refused_until_the_server_is_ready_for_them() -> None:
+    ports = take_ports(Settings(host="127.0.0.1", http_port=0, grpc_port=0))
+    assert ports.grpc is not None
+    with ports.http, ports.grpc:
+        address = ("127.0.0.1", ports.grpc_port)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+        ports.listen()
+        socket.create_connection(address).close()
 
 
 @pytest.mark.parametrize("option", ["http", "grpc"])

@@ -114,7 +114,7 @@ ANSWERS: dict[str, tuple[int, dict[str, Any]]] = {
     "/v2/models": (200, {"models": ["fast", "slow"]}),
     "/v2/models/fast/ready": (200, {"name": "fast", "ready": True}),
     "/v2/models/fast/versions/1.0.0/ready": (200, {"name": "fast", "ready": True}),
-    "/v2/models/nope": (404, {"error": 'no model "nope" is served here; there is fast, slow'}),
+    "/v2/models/nope": (404, {"error": 'no model "nope" is served here; there is "fast", "slow"'}),
     "/v2/models/fast/versions/3": (404, {"error": 'model "fast" is served in version 1.0.0, not "3"'}),
 }
 
@@ -128,7 +128,7 @@ def test_health_and_index_answer_as_the_protocol_says(
 
 def test_the_server_tells_its_name_and_extensions(server: RunningServer) -> None:
     status, metadata = server.get("/v2")
-    assert (status, metadata["name"], metadata["extensions"]) == (200, "portside", ["binary_tensor_data"])
+    assert (status, metadata["name"], metadata["extensions"]) == (200, "portside", ["binary_tensor_data", "statistics"])
 
 
 REFUSED: dict[str, tuple[str, Any, int]] = {
