@@ -13,10 +13,10 @@ UV_VERSION := 0.13.9
 UV = $(shell command -v uv || echo .venv/bin/uv)
 BIN := .venv/bin
 
-.PHONY: help setup run test check format e2e clean
+.PHONY: help setup run test check format e2e bench bench-mlserver clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: .venv/installed ## install from the lock into .venv
 
@@ -49,7 +49,7 @@ test: setup ## run the tests
 check: setup ## lint, types, architecture
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy portside.py predictors pipelines tests
+	@$(BIN)/mypy portside.py predictors pipelines benchmarks tests
 	@$(BIN)/lint-imports
 
 format: setup ## format the code
@@ -57,6 +57,13 @@ format: setup ## format the code
 
 e2e: setup ## run the tests that need a cluster, against $KUBECONFIG
 	@$(BIN)/pytest tests/e2e $(ARGS)
+
+bench: setup ## measure speed against peers; needs wrk and h2load; QUICK=1 and ONLY=http,grpc make it shorter
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+bench-mlserver: setup ## install MLServer, one of the peers, into an environment of its own
+	@$(UV) venv --quiet --allow-existing --python '>=3.11,<3.13' build/mlserver-venv
+	@$(UV) pip install --quiet --python build/mlserver-venv/bin/python -r benchmarks/mlserver-requirements.txt
 
 clean: ## remove what was built; .venv stays
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
