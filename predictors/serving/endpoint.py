@@ -113,11 +113,11 @@ class Endpoint:
             arrived: When it came, in nanoseconds of ``time.perf_counter_ns``.
             read: When its tensors were there, likewise.
         """
-        outputs, queued, score = scored
+        outputs, queued, score, tally = scored
         total = time.perf_counter_ns() - arrived
         read -= arrived
         times = Times(total, queued, read, score, total - read - queued - score)
-        self.meter.answered(origin.protocol, times, request.rows, outputs)
+        self.meter.answered(origin.protocol, times, request.rows, outputs, tally)
         if self._prediction_log is not None:
             self._record(self._prediction_log, request, origin, scored, total)
         if self._tells_requests:

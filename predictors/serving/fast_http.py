@@ -11,25 +11,21 @@ and every connection, goes on as uvicorn has it: limits, time-outs, keep-alive, 
 import re
 import time
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import ClassVar, Final, NamedTuple
 from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from predictors.errors import PredictorError
 from predictors.serving.endpoint import Endpoint
+from predictors.serving.http_protocol import END_OF_HEAD, MOST_HEADERS, STATUS_LINES, HttpProtocol
 from predictors.serving.lifecycle import Lifecycle
 from predictors.serving.replies import JSON, refusal_reply
 from predictors.serving.request_head import RequestHead, read_head
 from predictors.serving.rest import reply_now
 from predictors.serving.scoring_queue import queue_full
 
-_STATUS_LINES = {int(status): f"HTTP/1.1 {int(status)} {status.phrase}\r\n".encode() for status in HTTPStatus}
 #: With any of these the request's body is not simply the bytes that follow, so uvicorn and the ASGI layer read it.
 _ELSEWHERE: Final = frozenset({b"content-encoding", b"expect", b"transfer-encoding", b"upgrade"})
 _INFER: Final = re.compile(rb"/v2/models/(?P<model>[^/?#]+)(?:/versions/(?P<version>[^/?#]+))?/infer")
-_END_OF_HEAD: Final = b"\r\n\r\n"
 _OK: Final = 200
 _LONGEST_HEAD: Final = 2048
 _MOST_HEADS: Final = 512
@@ -53,7 +49,7 @@ class _Known(NamedTuple):
 
 def fast_http(
     ready: Mapping[str, Endpoint], lifecycle: Lifecycle, *, inline_body_bytes: int
-) -> type[HttpToolsProtocol]:
+) -> type[HttpProtocol]:
     """Return the protocol class that answers for these models.
 
     Args:
@@ -71,7 +67,7 @@ def fast_http(
     return type("FastHttp", (_FastHttp,), members)
 
 
-class _FastHttp(HttpToolsProtocol):
+class _FastHttp(HttpProtocol):
     ready: ClassVar[Mapping[str, Endpoint]]
     lifecycle: ClassVar[Lifecycle]
     inline_body_bytes: ClassVar[int]
@@ -83,7 +79,6 @@ class _FastHttp(HttpToolsProtocol):
     _known: _Known
     _parts: list[bytes]
 
-    _reading = False  # whether the parser is within a request
     _whole: bytes | None = None  # what came last, when it may be one whole request, to be remembered
     _ending = False  # whether the connection ends with the request that is being read
     _answered = 0.0  # when the last fast answer was given, by the event loop's clock
@@ -91,7 +86,7 @@ class _FastHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._whole = None
         if not self._reading and self._is_idle():
-            end = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+            end = data.find(END_OF_HEAD) + len(END_OF_HEAD)
             known = self.known_heads.get(data[:end])
             if known is not None and len(data) == end + known.length:
                 endpoint = self._fast_endpoint(known.model, known.version)
@@ -100,10 +95,6 @@ class _FastHttp(HttpToolsProtocol):
                     return
             self._whole = data
         super().data_received(data)
-
-    def on_message_begin(self) -> None:
-        self._reading = True
-        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         known = self._read_fast()
@@ -114,6 +105,7 @@ class _FastHttp(HttpToolsProtocol):
             self._unset_keepalive_if_required()
             super().on_headers_complete()
             return
+        self._in_head = False
         self._endpoint = endpoint
         self._known = known
         self._parts = []
@@ -152,12 +144,6 @@ class _FastHttp(HttpToolsProtocol):
         else:
             super().timeout_keep_alive_handler()
 
-    def _is_idle(self) -> bool:
-        """Whether no earlier request of this connection is still to be answered, and an answer can be written."""
-        if self.pipeline or (self.cycle is not None and not self.cycle.response_complete):
-            return False
-        return not self.flow.write_paused and not self.transport.is_closing()
-
     def _fast_endpoint(self, model: str, version: str | None) -> Endpoint | None:
         """Return the model that is asked, when it is answered, or refused, at once."""
         endpoint = self.ready.get(model)
@@ -167,7 +153,7 @@ class _FastHttp(HttpToolsProtocol):
 
     def _read_fast(self) -> _Known | None:
         """Return what the head says when its request may be answered at once, and has a small body that follows."""
-        if self.parser.get_method() != b"POST" or not self._is_idle():
+        if self.parser.get_method() != b"POST" or len(self.headers) > MOST_HEADERS or not self._is_idle():
             return None
         match = _INFER.fullmatch(self.url)
         if match is None:
@@ -189,7 +175,7 @@ class _FastHttp(HttpToolsProtocol):
 
     def _remember(self, whole: bytes, body: bytes) -> None:
         """Remember the head of a request, where what came is its head and its body, and nothing else."""
-        end = whole.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+        end = whole.find(END_OF_HEAD) + len(END_OF_HEAD)
         if whole[end:] == body and len(body) == self._known.length and end <= _LONGEST_HEAD:
             if len(self.known_heads) >= _MOST_HEADS:
                 self.known_heads.clear()
@@ -205,7 +191,7 @@ class _FastHttp(HttpToolsProtocol):
         if reply.status == _OK and keep and reply.content_type is JSON and not reply.extra:
             content = b"%bcontent-length: %d\r\n\r\n%b" % (self._usual_head(), len(reply.body), reply.body)
         else:
-            head = [_STATUS_LINES[reply.status]]
+            head = [STATUS_LINES[reply.status]]
             for name, value in (*self.server_state.default_headers, *reply.headers()):
                 head += (name, b": ", value, b"\r\n")
             if not keep:
@@ -223,7 +209,7 @@ class _FastHttp(HttpToolsProtocol):
         defaults = self.server_state.default_headers
         if defaults is not self.usual_head.made_of:
             lines = (b"%b: %b\r\n" % header for header in (*defaults, (b"content-type", JSON)))
-            self.usual_head.content = _STATUS_LINES[_OK] + b"".join(lines)
+            self.usual_head.content = STATUS_LINES[_OK] + b"".join(lines)
             self.usual_head.made_of = defaults
         return self.usual_head.content
 

@@ -10,7 +10,6 @@ from predictors.serving.endpoint import Origin
 from predictors.serving.grpc_call import Unary
 from predictors.serving.management import Management
 from predictors.v2.messages import message_class
-from predictors.v2.metadata import server_metadata
 from predictors.v2.protobuf import parse_message
 
 #: From a request's message to the answer's, as the dictionary that REST would send.
@@ -45,7 +44,7 @@ class GrpcMethods:
         return {"ready": self._management.is_ready()}
 
     async def _server_metadata(self, _: Any) -> dict[str, Any]:
-        return server_metadata()
+        return self._management.server_metadata()
 
     async def _model_ready(self, request: Any) -> dict[str, Any]:
         return {"ready": self._management.is_model_ready(request.name, request.version or None)}

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from predictors.serving.lifecycle import Lifecycle
 from predictors.serving.models import Models
 from predictors.serving.statistics import model_stats
-from predictors.v2.metadata import model_metadata
+from predictors.v2.metadata import model_metadata, server_metadata
 
 
 class Management:
@@ -32,6 +32,10 @@ class Management:
     def is_model_ready(self, name: str, version: str | None = None) -> bool:
         """Return whether a model does; ModelNotFoundError for one that there is not, once the models are known."""
         return not self._lifecycle.is_loading and self._models.is_ready(name, version) and self._lifecycle.is_ready
+
+    def server_metadata(self) -> dict[str, object]:
+        """Return the server's name, version and extensions."""
+        return server_metadata(*(("model_repository",) if self._models.may_change else ()))
 
     def metadata(self, name: str, version: str | None = None) -> dict[str, object]:
         """Return a model's metadata; raises as ``Models.find`` does."""

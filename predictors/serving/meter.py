@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from predictors.served_model import ServedModel
 from predictors.serving.counters import Counters
-from predictors.serving.output_counts import OutputCounts
+from predictors.serving.output_counts import OutputCounts, Tally
 from predictors.signature import Tensors
 
 PROTOCOLS: Final = ("rest", "grpc", "v1")
@@ -87,6 +87,7 @@ class Meter:
         for protocol in PROTOCOLS:
             self.durations[protocol] = Histogram(place, _NANOSECONDS)
             place = self.durations[protocol].end
+        self._answered = {protocol: (self.requests[protocol][200], self.durations[protocol]) for protocol in PROTOCOLS}
         self.queue = Histogram(place, _NANOSECONDS)
         self.batch = Histogram(self.queue.end, BATCH_ROWS)
         place = self.batch.end
@@ -103,19 +104,20 @@ class Meter:
         """Count it as gone."""
         self.counters.mine[self.in_flight] -= 1
 
-    def answered(self, protocol: str, times: Times, rows: int, outputs: Tensors) -> None:
+    def answered(self, protocol: str, times: Times, rows: int, outputs: Tensors, tally: Tally | None = None) -> None:
         """Count a request that got its answer."""
         counters = self.counters.mine
         total, _, read, score, write = times
-        counters[self.requests[protocol][200]] += 1
-        self.durations[protocol].add(counters, total)
+        answered, durations = self._answered[protocol]
+        counters[answered] += 1
+        durations.add(counters, total)
         counters[self.rows] += rows
         counters[self.success] += total
         counters[self.read] += read
         counters[self.score] += score
         counters[self.write] += write
         counters[self.last] = time.time_ns() // 1_000_000
-        self.outputs.count(counters, outputs)
+        self.outputs.count(counters, outputs, tally)
 
     def refused(self, protocol: str, code: int, total: int) -> None:
         """Count a request that got an error, after so many nanoseconds."""

@@ -54,6 +54,11 @@ class Models:
         return name in self.ready
 
     @property
+    def may_change(self) -> bool:
+        """Whether models are loaded and unloaded over the network."""
+        return self._loader is not None
+
+    @property
     def all_ready(self) -> bool:
         """Whether every model answers."""
         return len(self.ready) == len(self._known)

@@ -4,7 +4,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ from predictors.signature import Signature, Tensors
 #: Up to so many rows, counting one value after another is faster than numpy.
 _FEW_ROWS: Final = 16
 
+#: For each counted output or column of one, its first place and the counts of its bins.
+Tally: TypeAlias = Sequence[tuple[int, npt.NDArray[np.int64]]]
 #: Gives the place of a value's bin.
 _Finder = Callable[[Any], int]
 
@@ -74,31 +76,49 @@ class OutputCounts:
                 self._vectors.append((spec.name, *columns[0]))
         self.size = place - start
 
-    def count(self, counters: memoryview, outputs: Tensors) -> None:
-        """Add the outputs of one request, all of them whether or not the client asked for them."""
-        for name, find, start, bins in self._vectors:
-            array = outputs[name]
-            if array.size <= _FEW_ROWS:
-                for value in array.ravel().tolist() if array.ndim > 1 else array.tolist():
-                    counters[start + find(value)] += 1
-            else:
-                _add(counters, start, bins.count(array))
+    def tally(self, outputs: Tensors) -> Tally | None:
+        """Return the counts of many rows' outputs, which take their time; None for a few rows.
+
+        It is pure, so a thread may do it where the event loop must not wait.
+        """
+        found: list[tuple[int, npt.NDArray[np.int64]]] = []
+        for name, _, start, bins in self._vectors:
+            if len(outputs[name]) <= _FEW_ROWS:
+                return None
+            found.append((start, bins.count(outputs[name])))
         for name, columns in self._matrices:
+            if len(outputs[name]) <= _FEW_ROWS:
+                return None
+            for number, column in enumerate(columns):
+                if column is not None:
+                    _, start, bins = column
+                    found.append((start, bins.count(outputs[name][:, number])))
+        return found
+
+    def count(self, counters: memoryview, outputs: Tensors, tally: Tally | None = None) -> None:
+        """Add the outputs of one request, all of them whether or not the client asked for them.
+
+        Args:
+            counters: Where to.
+            outputs: The tensors.
+            tally: Their counts, where they are known already.
+        """
+        if tally is None:
+            tally = self.tally(outputs)
+        if tally is not None:
+            for start, counts in tally:
+                for place, count in enumerate(counts.tolist(), start):
+                    counters[place] += count
+            return
+        for name, find, start, _ in self._vectors:
             array = outputs[name]
-            if len(array) <= _FEW_ROWS:
-                for row in array.tolist():
-                    for value, column in zip(row, columns, strict=True):
-                        if column is not None:
-                            counters[column[1] + column[0](value)] += 1
-            else:
-                for number, column in enumerate(columns):
+            for value in array.ravel().tolist() if array.ndim > 1 else array.tolist():
+                counters[start + find(value)] += 1
+        for name, columns in self._matrices:
+            for row in outputs[name].tolist():
+                for value, column in zip(row, columns, strict=True):
                     if column is not None:
-                        _add(counters, column[1], column[2].count(array[:, number]))
-
-
-def _add(counters: memoryview, start: int, counts: npt.NDArray[np.int64]) -> None:
-    for place, count in enumerate(counts.tolist(), start):
-        counters[place] += count
+                        counters[column[1] + column[0](value)] += 1
 
 
 def _labels(bins: Bins) -> tuple[str, ...]:
@@ -132,10 +152,15 @@ def _numeric_finder(bins: NumericBins) -> _Finder:
 def _category_finder(bins: CategoryBins) -> _Finder:
     places = {category: place for place, category in enumerate(bins.categories)}
     other = len(places)
+    # Numbers and booleans as they come; one output's values are all of one type, so that 1 never stands for True.
+    known: dict[object, int] = {}
 
     def find(value: object) -> int:
-        if value is None:
-            return other + 1
-        return places.get(value if type(value) is str else category_text(value), other)
+        place = known.get(value)
+        if place is None:
+            place = other + 1 if value is None else places.get(category_text(value), other)
+            if place < other:
+                known[value] = place
+        return place
 
     return find

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from predictors.errors import InvalidRequestError, ModelNotFoundError, PredictorError
+from predictors.errors import InvalidRequestError, ModelNotFoundError, NotReadyError, PredictorError
 from predictors.serving.endpoint import Endpoint, refusal_of
 from predictors.serving.lifecycle import Lifecycle, Phase
 from predictors.serving.management import Management
@@ -19,7 +19,6 @@ from predictors.serving.models import Models
 from predictors.serving.replies import Headers, Reply, refusal_reply
 from predictors.serving.request_head import RequestHead, read_head, too_large
 from predictors.serving.rest import RestInference
-from predictors.v2.metadata import server_metadata
 from predictors.v2.response import error_body
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -106,6 +105,9 @@ class V2App:
             return
         try:
             reply = await self._reply(path, scope, receive)
+        except asyncio.CancelledError:
+            # The server ends before the answer is there; or the client is gone, and nothing is sent any more.
+            reply = refusal_reply(refusal_of(NotReadyError("the server has stopped")))
         except Exception as err:
             # The request's edge: whatever goes wrong inside ends here.
             reply = refusal_reply(refusal_of(err))
@@ -161,7 +163,11 @@ class V2App:
         except Exception as err:
             # The request's edge, as above; here it is known which model it is counted for.
             return refusal_reply(endpoint.refused(err, head.origin, arrived))
-        return await self._inference.reply(endpoint, head, body, arrived)
+        waiting = asyncio.create_task(_end_with_client(receive, asyncio.current_task()))
+        try:
+            return await self._inference.reply(endpoint, head, body, arrived)
+        finally:
+            waiting.cancel()
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         for name, value in headers:
@@ -189,7 +195,7 @@ class V2App:
         tellers: dict[str, Callable[[], object]] = {
             "alive": lambda: {"status": "alive"},
             "live": lambda: {"live": True},
-            "server": server_metadata,
+            "server": management.server_metadata,
             "models": lambda: {"models": management.names()},
             "model": lambda: management.metadata(name, version),
             "stats": lambda: management.statistics(name, version),
@@ -201,6 +207,13 @@ class V2App:
 
 def _json(document: object, *, ready: bool = True) -> Reply:
     return Reply(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, orjson.dumps(document))
+
+
+async def _end_with_client(receive: Receive, answering: "asyncio.Task[object] | None") -> None:
+    """End what nobody waits for any more, so that it leaves the queue; after a whole body only this can be received."""
+    await receive()
+    if answering is not None:
+        answering.cancel()
 
 
 async def _send(send: Send, reply: Reply) -> None:

@@ -5,13 +5,13 @@ from importlib.metadata import version as installed_version
 
 from predictors.signature import Signature, TensorSpec
 
-#: Of the protocol's extensions, those that this server has.
+#: Of the protocol's extensions, those that every server has.
 EXTENSIONS = ("binary_tensor_data", "statistics")
 
 
-def server_metadata() -> dict[str, object]:
-    """Return the server's metadata: name, version and extensions."""
-    return {"name": "portside", "version": installed_version("portside"), "extensions": list(EXTENSIONS)}
+def server_metadata(*more: str) -> dict[str, object]:
+    """Return the server's metadata: name, version and extensions, those named among them that are switched on."""
+    return {"name": "portside", "version": installed_version("portside"), "extensions": [*EXTENSIONS, *more]}
 
 
 def model_metadata(name: str, version: str, platform: str, signature: Signature) -> dict[str, object]:

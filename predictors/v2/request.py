@@ -144,7 +144,7 @@ class RequestReader:
                 arrays[reader.name] = reader.read_raw(tensor.get("datatype"), tensor.get("shape"), raw[:size])
                 raw = raw[size:]
         if len(raw):
-            raise InvalidRequestError(f"the body has {len(raw)} bytes more than its binary inputs say")
+            raise InvalidRequestError(f"bytes in the body beyond those that its binary inputs take: {len(raw)}")
         return self.complete(arrays)
 
 

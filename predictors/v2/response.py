@@ -39,36 +39,56 @@ class ResponseWriter:
     def __init__(self, model_name: str, model_version: str, signature: Signature) -> None:
         self._head = {"model_name": model_name, "model_version": model_version}
         self._datatypes: Mapping[str, Datatype] = {spec.name: spec.datatype for spec in signature.outputs}
+        self._one_row = _OneRow(self._head, signature)
 
     def write(self, request: InferRequest, outputs: Tensors) -> Answer:
         """Return the answer, with the outputs that the request asked for, in its order."""
+        if request.rows == 1 and request.id is None and request.outputs is None and not request.binary:
+            body = self._one_row.write(outputs)
+            if body is not None:
+                return Answer(body, None)
         document: dict[str, object] = dict(self._head)
         if request.id is not None:
             document["id"] = request.id
         names = self._datatypes if request.outputs is None else request.outputs
-        if not request.binary:
-            document["outputs"] = [self._tensor(name, outputs[name]) for name in names]
-            return Answer(orjson.dumps(document, option=_OPTIONS), None)
         tensors: list[dict[str, object]] = []
         raw: list[bytes] = []
         for name in names:
-            tensor = self._tensor(name, outputs[name])
+            array = outputs[name]
+            tensor: dict[str, object] = {"name": name, "datatype": self._datatypes[name], "shape": array.shape}
             if name in request.binary:
-                raw.append(encode_raw(outputs[name]))
-                del tensor["data"]
+                raw.append(encode_raw(array))
                 tensor["parameters"] = {"binary_data_size": len(raw[-1])}
+            else:
+                tensor["data"] = json_data(array)
             tensors.append(tensor)
         document["outputs"] = tensors
         head = orjson.dumps(document, option=_OPTIONS)
-        return Answer(b"".join((head, *raw)), len(head))
+        return Answer(b"".join((head, *raw)), len(head)) if request.binary else Answer(head, None)
 
-    def _tensor(self, name: str, array: npt.NDArray[np.generic]) -> dict[str, object]:
-        return {
-            "name": name,
-            "datatype": self._datatypes[name],
-            "shape": array.shape,
-            "data": json_data(array),
-        }
+
+class _OneRow:
+    """Writes the whole answer to a request of one row, of which all but the values is known beforehand."""
+
+    def __init__(self, head: Mapping[str, object], signature: Signature) -> None:
+        self._parts: list[tuple[str, tuple[int, ...], bytes]] = []
+        before = orjson.dumps(head)[:-1] + b',"outputs":['
+        for spec in signature.outputs:
+            shape = (1, *spec.shape[1:])
+            tensor = {"name": spec.name, "datatype": spec.datatype, "shape": shape}
+            self._parts.append((spec.name, shape, before + orjson.dumps(tensor)[:-1] + b',"data":'))
+            before = b"},"
+
+    def write(self, outputs: Tensors) -> bytes | None:
+        """Return the body; None where an output has another shape after all."""
+        parts: list[bytes] = []
+        for name, shape, before in self._parts:
+            array = outputs[name]
+            if array.shape != shape:
+                return None
+            parts += (before, orjson.dumps(json_data(array), option=_OPTIONS))
+        parts.append(b"}]}")
+        return b"".join(parts)
 
 
 def error_body(message: str) -> bytes:

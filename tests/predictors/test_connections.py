@@ -2,6 +2,7 @@
 """What crosses a raw connection: split, pipelined, chunked, closed; the fast path and uvicorn's own take turns."""
 
 import socket
+import time
 from collections.abc import Iterator
 
 import orjson
@@ -177,3 +178,43 @@ def test_a_json_length_that_is_none_is_refused(server: RunningServer, length: st
     with Connection(server.http_port) as connection:
         connection.send(post("a", "fast", 1, f"inference-header-content-length: {length}"))
         assert connection.response()[0] == 400
+
+
+def test_an_offer_to_upgrade_is_left_unheard_and_the_body_is_read(server: RunningServer) -> None:
+    offer = ("connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "http2-settings: AAMAAABkAAQAoAAAAAIAAAAA")
+    with Connection(server.http_port) as connection:
+        connection.send(post("a", "fast", 1, *offer) + post("b", "slow", 1, *offer))
+        assert [connection.answered_id()] == ["a"]
+
+
+def test_an_upgrade_that_cannot_be_left_unheard_never_turns_a_body_into_a_request(server: RunningServer) -> None:
+    request = post("a", "fast", 1, "connection: Upgrade", "upgrade: h2c")
+    split = request.index(b"upgrade: h2c") + 3
+    with Connection(server.http_port) as connection:
+        connection.send(request[:split])
+        time.sleep(0.05)  # so that the head comes in two parts; however it comes, one answer at most is right
+        connection.send(request[split:])
+        status, headers, _ = connection.response()
+        assert (status, headers["connection"]) == (400, "close")
+        assert connection.is_closed()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [[b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 300 + b"\r\n"], [b"GET / HTTP/1.1\r\nx: ", *[b"y" * 22_000] * 3]],
+    ids=["too many headers", "a header too large"],
+)
+def test_a_head_without_end_is_refused(server: RunningServer, pieces: list[bytes]) -> None:
+    with Connection(server.http_port) as connection:
+        for piece in pieces:
+            connection.send(piece)
+            time.sleep(0.05)  # so that nothing is unread when the connection is closed, which would reset it
+        status, headers, content = connection.response()
+    assert (status, headers["connection"], set(orjson.loads(content))) == (431, "close", {"error"})
+
+
+def test_what_is_not_http_is_refused_as_everything_is(server: RunningServer) -> None:
+    with Connection(server.http_port) as connection:
+        connection.send(b"\x16\x03\x01 hello\r\n\r\n")
+        status, _, content = connection.response()
+    assert (status, orjson.loads(content)) == (400, {"error": "the request is not valid HTTP"})
