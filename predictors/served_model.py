@@ -48,6 +48,7 @@ class ServedModel:
         self.reference = reference
         self.joins = False
         self._processing = processing
+        self._is_bare = type(processing) is Processing
         self._nothing = _outputs_of_no_rows(self.model_signature)
 
     def answer(self, body: bytes | memoryview, json_length: int | None = None) -> Answer:
@@ -69,6 +70,8 @@ class ServedModel:
         Raises:
             InvalidRequestError: The values mean nothing to the model.
         """
+        if self._is_bare:
+            return self._score(inputs)
         return self._processing.postprocess(self._score(self._processing.preprocess(inputs)), inputs)
 
     def predict_together(self, requests: Sequence[Tensors]) -> list[Tensors | Exception]:
@@ -81,7 +84,8 @@ class ServedModel:
         for place, inputs in enumerate(requests):
             try:
                 prepared.append((place, self._processing.preprocess(inputs)))
-            except InvalidRequestError as err:
+            except Exception as err:
+                # The request's edge, as it were: its fault is nobody else's.
                 results[place] = err
         try:
             outputs = self._score(stack([tensors for _, tensors in prepared])) if prepared else {}
@@ -91,7 +95,7 @@ class ServedModel:
                 part = take(outputs, slice(start, end))
                 results[place] = self._processing.postprocess(part, requests[place])
                 start = end
-        except InvalidRequestError:
+        except Exception:
             # One request's values spoiled it for all: each is asked by itself.
             return [self._predict_or_error(inputs) for inputs in requests]
         return [result for result in results if result is not None]
@@ -99,18 +103,19 @@ class ServedModel:
     def _predict_or_error(self, inputs: Tensors) -> Tensors | Exception:
         try:
             return self.predict(inputs)
-        except InvalidRequestError as err:
+        except Exception as err:
+            # As above.
             return err
 
     def _score(self, prepared: Tensors) -> Tensors:
-        if self._nothing is not None and number_of_rows(prepared) == 0:
-            # Estimators refuse to be asked for nothing, each in its own way.
-            return self._nothing
         try:
             return self.scorer.score(prepared)
         except (ValueError, OverflowError) as err:
-            # The tensors fit the signature, so what scikit-learn refuses here are their values.
-            _log.info("model %s %s refused a request's values: %s", self.name, self.version, err)
+            if self._nothing is not None and number_of_rows(prepared) == 0:
+                # Estimators refuse to be asked for nothing, each in its own way.
+                return self._nothing
+            # The tensors fit the signature, so what scikit-learn refuses here are their values. Its text has them.
+            _log.info("model %s %s refused a request's values: %s", self.name, self.version, type(err).__name__)
             raise InvalidRequestError(
                 "the model cannot score these values; they are too large for it or of a kind it was not fitted on"
             ) from err

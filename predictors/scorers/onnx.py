@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from predictors.datatypes import DTYPES, Datatype
 from predictors.errors import ArtifactError, InvalidRequestError, PredictorError
+from predictors.scorers.onnx_one_row import one_row_run
 from predictors.signature import Tensors, TensorSpec
 
 #: ONNX Runtime's names of the tensor types that have a V2 datatype.
@@ -67,6 +68,16 @@ class OnnxScorer:
         }
         for spec in outputs:
             _require_shape(spec, spec.shape, made[spec.name], "gives")
+        self._first = inputs[0].name
+        self._one_row = one_row_run(
+            session,
+            self._run_options,
+            [
+                (spec, (1, 1) if to_column else (1, *spec.shape[1:]), dtype or DTYPES[spec.datatype])
+                for spec, (_, to_column, dtype) in zip(inputs, self._feeds, strict=True)
+            ],
+            [(spec, DTYPES[DATATYPES[made[spec.name].type]]) for spec in outputs],
+        )
 
     def score(self, inputs: Tensors) -> Tensors:
         """Return the outputs, in the datatypes of the signature.
@@ -78,12 +89,12 @@ class OnnxScorer:
             InvalidRequestError: The model does not know a category, and was fitted to refuse such.
             PredictorError: ONNX Runtime failed on these rows.
         """
-        if len(self._as_is) == len(self._feeds):
-            feed = {name: inputs[name] for name in self._as_is}
-        else:
-            feed = {name: _fed(inputs[name], to_column, dtype) for name, to_column, dtype in self._feeds}
         try:
-            tensors = dict(zip(self._outputs, self._run(self._outputs, feed, self._run_options), strict=True))
+            tensors = None
+            if self._one_row is not None and inputs[self._first].shape[0] == 1:
+                tensors = self._one_row.score(inputs)
+            if tensors is None:
+                tensors = self._run_any(inputs)
         except self._errors as err:
             if "Unknown Category" in str(err):
                 raise InvalidRequestError("the request holds a category that the model was not fitted on") from err
@@ -91,6 +102,13 @@ class OnnxScorer:
         for name, dtype in self._casts.items():
             tensors[name] = tensors[name].astype(dtype)
         return tensors
+
+    def _run_any(self, inputs: Tensors) -> dict[str, npt.NDArray[np.generic]]:
+        if len(self._as_is) == len(self._feeds):
+            feed = {name: inputs[name] for name in self._as_is}
+        else:
+            feed = {name: _fed(inputs[name], to_column, dtype) for name, to_column, dtype in self._feeds}
+        return dict(zip(self._outputs, self._run(self._outputs, feed, self._run_options), strict=True))
 
 
 def open_session(model: Path | bytes) -> Any:

@@ -12,9 +12,11 @@ from typing import Final, NamedTuple
 
 from predictors.errors import PredictorError
 from predictors.served_model import ServedModel
-from predictors.serving.meter import Meter, Times
+from predictors.serving.logs import untold
+from predictors.serving.meter import Meter
 from predictors.serving.prediction_log import Prediction, PredictionLog
-from predictors.serving.scoring_queue import Scored, ScoringQueue, deadline_passed
+from predictors.serving.scored import Scored
+from predictors.serving.scoring_queue import ScoringQueue, deadline_passed
 from predictors.v2.request import InferRequest
 
 _log = logging.getLogger(__name__)
@@ -93,8 +95,7 @@ class Endpoint:
         timeout = origin.timeout if request.timeout is None else _least(request.timeout, origin.timeout)
         if timeout is not None and end - arrived > timeout * 1e9:
             raise deadline_passed()
-        self.meter.scored(request.rows)
-        return Scored(outputs, 0, end - begin)
+        return Scored(outputs, 0, end - begin, None, True)
 
     async def predict(self, request: InferRequest, origin: Origin, arrived: int) -> Scored:
         """Return the outputs, scored by a thread; raises as ``predict_now`` does, and QueueFullError."""
@@ -113,11 +114,9 @@ class Endpoint:
             arrived: When it came, in nanoseconds of ``time.perf_counter_ns``.
             read: When its tensors were there, likewise.
         """
-        outputs, queued, score, tally = scored
-        total = time.perf_counter_ns() - arrived
-        read -= arrived
-        times = Times(total, queued, read, score, total - read - queued - score)
-        self.meter.answered(origin.protocol, times, request.rows, outputs, tally)
+        now = time.perf_counter_ns()
+        total = now - arrived
+        self.meter.answered(origin.protocol, now, scored, request.rows, total=total, read=read - arrived)
         if self._prediction_log is not None:
             self._record(self._prediction_log, request, origin, scored, total)
         if self._tells_requests:
@@ -175,7 +174,7 @@ def refusal_of(err: Exception, fields: dict[str, object] | None = None) -> Refus
         return Refusal(int(err.status), str(err))
     incident = uuid.uuid4().hex
     told = {"incident": incident, **(fields or {})}
-    _log.error("failed to answer a request: %s", incident, exc_info=err, extra={"fields": told})
+    _log.error("failed to answer a request: %s", incident, exc_info=untold(err), extra={"fields": told})
     return Refusal(500, f"the server failed to answer; its log tells more under {incident}")
 
 

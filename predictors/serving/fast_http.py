@@ -47,9 +47,7 @@ class _Known(NamedTuple):
     length: int
 
 
-def fast_http(
-    ready: Mapping[str, Endpoint], lifecycle: Lifecycle, *, inline_body_bytes: int
-) -> type[HttpProtocol]:
+def fast_http(ready: Mapping[str, Endpoint], lifecycle: Lifecycle, *, inline_body_bytes: int) -> type[HttpProtocol]:
     """Return the protocol class that answers for these models.
 
     Args:

@@ -10,7 +10,8 @@ from typing import Any, ParamSpec, TypeVar
 from predictors.serving.endpoint import Endpoint, Origin
 from predictors.serving.grpc_status import call_refused
 from predictors.serving.models import Models
-from predictors.serving.scoring_queue import Scored, deadline_passed
+from predictors.serving.scored import Scored
+from predictors.serving.scoring_queue import deadline_passed
 from predictors.v2.protobuf import parse_infer, read_infer, write_infer
 from predictors.v2.request import InferRequest
 

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one served model counts: requests, times, rows, batches and outputs, each at its place in shared counters."""
 
-import time
 from bisect import bisect_left
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from predictors.served_model import ServedModel
 from predictors.serving.counters import Counters
-from predictors.serving.output_counts import OutputCounts, Tally
-from predictors.signature import Tensors
+from predictors.serving.output_counts import OutputCounts
+from predictors.serving.scored import Scored
 
 PROTOCOLS: Final = ("rest", "grpc", "v1")
 #: Every status that an inference request can be answered with; gRPC's codes are counted as their HTTP equals.
@@ -46,24 +45,6 @@ class Histogram:
         counters[self.sum] += value
 
 
-class Times(NamedTuple):
-    """How long the steps of one request took, in nanoseconds.
-
-    Attributes:
-        total: From the request's arrival to its answer.
-        queue: Waiting for the scorer.
-        read: From bytes to validated tensors.
-        score: Processing and scorer; of rows scored together, the whole call.
-        write: From outputs to bytes.
-    """
-
-    total: int
-    queue: int
-    read: int
-    score: int
-    write: int
-
-
 class Meter:
     """The counters of one served model version.
 
@@ -87,14 +68,17 @@ class Meter:
         for protocol in PROTOCOLS:
             self.durations[protocol] = Histogram(place, _NANOSECONDS)
             place = self.durations[protocol].end
-        self._answered = {protocol: (self.requests[protocol][200], self.durations[protocol]) for protocol in PROTOCOLS}
+        self._answered = {
+            protocol: (self.requests[protocol][200], durations.start, durations.sum)
+            for protocol, durations in self.durations.items()
+        }
         self.queue = Histogram(place, _NANOSECONDS)
         self.batch = Histogram(self.queue.end, BATCH_ROWS)
         place = self.batch.end
-        self.in_flight, self.rows, self.last, self.success, self.fail = range(place, place + 5)
-        self.read, self.score, self.write = range(place + 5, place + 8)
-        self.outputs = OutputCounts(model.reference, model.signature, place + 8)
-        self.counters = Counters(place + 8 + self.outputs.size, workers)
+        self.in_flight, self.rows, self.last, self.fail = range(place, place + 4)
+        self.read, self.score, self.write = range(place + 4, place + 7)
+        self.outputs = OutputCounts(model.reference, model.signature, place + 7)
+        self.counters = Counters(place + 7 + self.outputs.size, workers)
 
     def enter(self) -> None:
         """Count a request that is on its way."""
@@ -104,20 +88,33 @@ class Meter:
         """Count it as gone."""
         self.counters.mine[self.in_flight] -= 1
 
-    def answered(self, protocol: str, times: Times, rows: int, outputs: Tensors, tally: Tally | None = None) -> None:
-        """Count a request that got its answer."""
+    def answered(self, protocol: str, now: int, scored: Scored, rows: int, *, total: int, read: int) -> None:
+        """Count a request that got its answer.
+
+        Args:
+            protocol: How it came.
+            now: The time, in nanoseconds of ``time.perf_counter_ns``.
+            scored: Its outputs and their times.
+            rows: How many rows it had.
+            total: Nanoseconds from its arrival to its answer.
+            read: Nanoseconds of them from its arrival to its tensors.
+        """
         counters = self.counters.mine
-        total, _, read, score, write = times
-        answered, durations = self._answered[protocol]
+        outputs, queued, score, tally, alone = scored
+        # The histograms' own way of adding is written out here: every answered request comes by.
+        answered, bucket, elapsed = self._answered[protocol]
         counters[answered] += 1
-        durations.add(counters, total)
+        counters[bucket + bisect_left(_NANOSECONDS, total)] += 1
+        counters[elapsed] += total
         counters[self.rows] += rows
-        counters[self.success] += total
         counters[self.read] += read
         counters[self.score] += score
-        counters[self.write] += write
-        counters[self.last] = time.time_ns() // 1_000_000
-        self.outputs.count(counters, outputs, tally)
+        counters[self.write] += total - read - queued - score
+        counters[self.last] = now
+        if alone:
+            counters[self.batch.start + bisect_left(BATCH_ROWS, rows)] += 1
+            counters[self.batch.sum] += rows
+        self.outputs.count(counters, outputs, rows, tally)
 
     def refused(self, protocol: str, code: int, total: int) -> None:
         """Count a request that got an error, after so many nanoseconds."""

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from predictors.datatypes import Datatype
 from predictors.reference import Bins, CategoryBins, NumericBins, Reference, TextBins, category_text
 from predictors.signature import Signature, Tensors
 
@@ -68,7 +69,7 @@ class OutputCounts:
                     continue
                 labels = _labels(bins)
                 self.outputs.append(BinnedOutput(name, labels, place))
-                columns.append((_finder(bins), place, bins))
+                columns.append((_finder(bins, spec.datatype), place, bins))
                 place += len(labels)
             if names != [spec.name]:
                 self._matrices.append((spec.name, columns))
@@ -95,15 +96,16 @@ class OutputCounts:
                     found.append((start, bins.count(outputs[name][:, number])))
         return found
 
-    def count(self, counters: memoryview, outputs: Tensors, tally: Tally | None = None) -> None:
+    def count(self, counters: memoryview, outputs: Tensors, rows: int, tally: Tally | None = None) -> None:
         """Add the outputs of one request, all of them whether or not the client asked for them.
 
         Args:
             counters: Where to.
             outputs: The tensors.
+            rows: How many rows they have.
             tally: Their counts, where they are known already.
         """
-        if tally is None:
+        if tally is None and rows > _FEW_ROWS:
             tally = self.tally(outputs)
         if tally is not None:
             for start, counts in tally:
@@ -112,31 +114,44 @@ class OutputCounts:
             return
         for name, find, start, _ in self._vectors:
             array = outputs[name]
-            for value in array.ravel().tolist() if array.ndim > 1 else array.tolist():
-                counters[start + find(value)] += 1
+            if array.size == 1:
+                counters[start + find(array.item())] += 1
+            else:
+                for value in array.ravel().tolist():
+                    counters[start + find(value)] += 1
         for name, columns in self._matrices:
             for row in outputs[name].tolist():
                 for value, column in zip(row, columns, strict=True):
                     if column is not None:
-                        counters[column[1] + column[0](value)] += 1
+                        find, start, _ = column
+                        counters[start + find(value)] += 1
 
 
 def _labels(bins: Bins) -> tuple[str, ...]:
     """Return the names of the bins in the order in which ``count`` of each kind gives them."""
     if isinstance(bins, CategoryBins):
-        return (*bins.categories, "other", "missing")
+        return (*bins.categories, _free_name("other", bins.categories), _free_name("missing", bins.categories))
     edges = bins.lengths.edges if isinstance(bins, TextBins) else bins.edges
     bounds = ["-inf", *map(repr, edges), "+inf"]
     return (*(f"[{low}, {high})" for low, high in pairwise(bounds)), "missing")
 
 
-def _finder(bins: Bins) -> _Finder:
+def _free_name(name: str, categories: tuple[str, ...]) -> str:
+    """Return a name for what is in none of the categories: in brackets where one of them is called so."""
+    while name in categories:
+        name = f"({name})"
+    return name
+
+
+def _finder(bins: Bins, datatype: Datatype) -> _Finder:
     if isinstance(bins, CategoryBins):
         return _category_finder(bins)
     if isinstance(bins, TextBins):
         lengths = _numeric_finder(bins.lengths)
         return lambda text: lengths(float("nan") if text is None else len(text))
-    return _numeric_finder(bins)
+    find = _numeric_finder(bins)
+    # The bins count float64, which large integers are rounded to.
+    return find if datatype.startswith("FP") else lambda value: find(float("nan") if value is None else float(value))
 
 
 def _numeric_finder(bins: NumericBins) -> _Finder:

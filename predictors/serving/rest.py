@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from predictors.serving.endpoint import Endpoint
 from predictors.serving.replies import Reply, answer_reply, refusal_reply
 from predictors.serving.request_head import RequestHead, unpacked
-from predictors.serving.scoring_queue import Scored
+from predictors.serving.scored import Scored
 from predictors.v2.request import InferRequest
 
 P = ParamSpec("P")
@@ -32,7 +32,8 @@ def reply_now(endpoint: Endpoint, body: bytes, head: RequestHead, arrived: int) 
         request = endpoint.model.reader.read(body, head.json_length)
         read = time.perf_counter_ns()
         scored = endpoint.predict_now(request, head.origin, arrived)
-        reply = answer_reply(endpoint.model.writer.write(request, scored.outputs), gzip=head.wants_gzip)
+        answer = endpoint.model.writer.write(request, scored.outputs)
+        reply = answer_reply(answer, gzip=head.wants_gzip)
     except Exception as err:
         # The request's edge: whatever goes wrong inside ends here.
         return refusal_reply(endpoint.refused(err, head.origin, arrived, request))

@@ -41,6 +41,8 @@ class RequestReader:
     def __init__(self, signature: Signature) -> None:
         self._tensors = {spec.name: TensorReader(spec) for spec in signature.inputs}
         self._rows_of = [spec.name for spec in signature.inputs if spec.shape and spec.shape[0] == -1]
+        # The one input of a model that has just one, made of rows.
+        self._only = next(iter(self._tensors.values())) if len(self._tensors) == len(self._rows_of) == 1 else None
         self._output_names = frozenset(spec.name for spec in signature.outputs)
 
     def read(self, body: bytes | memoryview, json_length: int | None = None) -> InferRequest:
@@ -53,15 +55,26 @@ class RequestReader:
         Raises:
             InvalidRequestError: The body is not JSON, not a V2 request, or does not fit the signature.
         """
-        raw = _NOTHING
-        if json_length is not None:
-            if json_length > len(body):
-                raise InvalidRequestError(
-                    f"the JSON part is said to have {json_length} bytes, the body has {len(body)}"
-                )
-            raw = memoryview(body)[json_length:]
-            body = memoryview(body)[:json_length]
-        return self.read_document(parse_json(body), raw)
+        if json_length is None:
+            document = parse_json(body)
+            return self._read_usual(document) or self.read_document(document)
+        if json_length > len(body):
+            raise InvalidRequestError(f"the JSON part is said to have {json_length} bytes, the body has {len(body)}")
+        view = memoryview(body)
+        return self.read_document(parse_json(view[:json_length]), view[json_length:])
+
+    def _read_usual(self, document: Any) -> InferRequest | None:
+        """Return the request where it is of the kind that clients mostly send: one row for a single input, no more.
+
+        Everything else, and everything that is wrong, is None here: ``read_document`` reads or refuses it.
+        """
+        if self._only is not None and type(document) is dict and len(document) == 1:
+            inputs = document.get("inputs")
+            if type(inputs) is list and len(inputs) == 1 and type(inputs[0]) is dict:
+                array = self._only.read_one_row(inputs[0])
+                if array is not None:
+                    return InferRequest(None, {self._only.name: array}, 1)
+        return None
 
     def read_document(self, document: object, raw: memoryview = _NOTHING) -> InferRequest:
         """Return the request in a parsed JSON document and the raw bytes behind it; raises as ``read`` does."""
@@ -137,11 +150,13 @@ class RequestReader:
             if type(tensor) is not dict:
                 raise InvalidRequestError('each of "inputs" must be an object with name, shape, datatype and data')
             reader = self.tensor(tensor.get("name"), arrays)
-            size = _binary_size(tensor, raw)
+            name = reader.name
+            datatype, shape = tensor.get("datatype"), tensor.get("shape")
+            size = None if tensor.get("parameters") is None else _binary_size(tensor, raw)
             if size is None:
-                arrays[reader.name] = reader.read(tensor.get("datatype"), tensor.get("shape"), tensor.get("data"))
+                arrays[name] = reader.read(datatype, shape, tensor.get("data"))
             else:
-                arrays[reader.name] = reader.read_raw(tensor.get("datatype"), tensor.get("shape"), raw[:size])
+                arrays[name] = reader.read_raw(datatype, shape, raw[:size])
                 raw = raw[size:]
         if len(raw):
             raise InvalidRequestError(f"bytes in the body beyond those that its binary inputs take: {len(raw)}")
@@ -183,9 +198,7 @@ def _flag(holder: dict[str, Any], name: str, where: str, *, default: bool = Fals
 
 def _binary_size(tensor: dict[str, Any], raw: memoryview) -> int | None:
     """Return how many raw bytes an input takes of those left; None when its data is in the JSON."""
-    parameters = tensor.get("parameters")
-    if parameters is None:
-        return None
+    parameters = tensor["parameters"]
     name = quoted(tensor.get("name"))
     if type(parameters) is not dict:
         raise InvalidRequestError(f'"parameters" of input {name} must be an object')

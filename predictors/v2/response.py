@@ -16,8 +16,8 @@ from predictors.v2.request import InferRequest
 _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
 #: Texts, and float16, which orjson does not know.
 _AS_LIST: Final = "Oe"
-#: What Python's own numbers hold exactly: a short list of them is written faster than an array.
-_AS_LIST_WHEN_FEW: Final = "d?bBhHiIlLqQ"
+#: What Python's own values hold exactly: a short list of them is written faster than an array.
+_EXACT_IN_PYTHON: Final = "dO?bBhHiIlLqQ"
 _FEW: Final = 64
 
 
@@ -86,7 +86,11 @@ class _OneRow:
             array = outputs[name]
             if array.shape != shape:
                 return None
-            parts += (before, orjson.dumps(json_data(array), option=_OPTIONS))
+            parts.append(before)
+            if array.dtype.char in _EXACT_IN_PYTHON:
+                parts.append(orjson.dumps(array.tolist() if len(shape) == 1 else array.ravel().tolist()))
+            else:
+                parts.append(orjson.dumps(json_data(array), option=_OPTIONS))
         parts.append(b"}]}")
         return b"".join(parts)
 
@@ -98,6 +102,6 @@ def error_body(message: str) -> bytes:
 
 def json_data(array: npt.NDArray[np.generic]) -> object:
     """Return the array's values, flat and row-major, as something orjson writes with OPT_SERIALIZE_NUMPY."""
-    if array.dtype.char in _AS_LIST or (array.size <= _FEW and array.dtype.char in _AS_LIST_WHEN_FEW):
+    if array.dtype.char in _AS_LIST or (array.size <= _FEW and array.dtype.char in _EXACT_IN_PYTHON):
         return array.tolist() if array.ndim == 1 else array.ravel().tolist()
     return np.ascontiguousarray(array).reshape(-1)

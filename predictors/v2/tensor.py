@@ -19,8 +19,12 @@ from predictors.v2.binary import decode_raw
 _EXACT_INTEGERS: Final = {2: 2**11, 4: 2**24, 8: 2**53}
 _JSON_TYPE: Final = {"b": frozenset({bool}), "i": frozenset({int}), "u": frozenset({int}), "O": frozenset({str})}
 _NUMBER: Final = frozenset({int, float})
-_FLOATS: Final = {float}
+_FLOATS: Final[set[type]] = {float}
+_TEXTS: Final[set[type]] = {str}
+_NO_TYPES: Final[set[type]] = set()
+_PLAIN_TYPES: Final[dict[Datatype, set[type]]] = {"FP64": _FLOATS, "BYTES": _TEXTS}
 _INTS: Final = {int}
+_KEYS: Final = ("name", "datatype", "shape", "data")
 _DOUBLE: Final = np.dtype(np.float64)
 _QUOTED_LENGTH: Final = 40
 
@@ -35,7 +39,10 @@ class TensorReader:
         self._rank = len(spec.shape)
         self._row_size = prod(spec.shape[1:])
         self._dtype = DTYPES[spec.datatype]
-        self._one_row = [1, *spec.shape[1:]] if self._dtype == _DOUBLE and spec.shape[:1] == (-1,) else None
+        self._datatype = spec.datatype
+        self._one_row = [1, *spec.shape[1:]]
+        # The types of values that need no further look; none for the other datatypes, whose ranges must be kept.
+        self._plain_types = _PLAIN_TYPES.get(spec.datatype, _NO_TYPES)
         # An integer datatype may stand for a float one: its values are checked to be exact.
         self._is_float = self._dtype.kind == "f"
         self._datatypes: set[object] = {spec.datatype}
@@ -50,13 +57,27 @@ class TensorReader:
             raise InvalidRequestError(f'input "{self.name}" is missing')
         return np.array(self._spec.default, dtype=self._dtype)
 
+    def read_one_row(self, tensor: dict[str, Any]) -> npt.NDArray[np.generic] | None:
+        """Return the tensor of one row whose data is flat and plainly right; None for any other.
+
+        Args:
+            tensor: The input as the request's JSON has it.
+        """
+        if len(tensor) != len(_KEYS) or tensor.get("name") != self.name or tensor.get("datatype") != self._datatype:
+            return None
+        shape, data = tensor.get("shape"), tensor.get("data")
+        # True and 1.0 equal 1, so the types are looked at too.
+        if type(shape) is not list or shape != self._one_row or set(map(type, shape)) != _INTS:
+            return None
+        if type(data) is not list or len(data) != self._row_size or set(map(type, data)) != self._plain_types:
+            return None
+        if self._plain_types is _TEXTS:
+            return np.array(data, dtype=object).reshape(self._one_row)
+        # A sum is finite only where every value is.
+        return np.array(data, dtype=_DOUBLE).reshape(self._one_row) if isfinite(sum(data)) else None
+
     def read(self, datatype: object, shape: object, data: object) -> npt.NDArray[np.generic]:
         """Return the tensor of a JSON request, from its datatype, shape and (nested or flat) data."""
-        if type(shape) is list and shape == self._one_row and datatype == self._spec.datatype and type(data) is list:
-            # One row of plain floats is what clients mostly send, and the checks below then come to this.
-            plain = len(data) == self._row_size and set(map(type, data)) == _FLOATS and set(map(type, shape)) == _INTS
-            if plain and isfinite(sum(data)):
-                return np.array(data, dtype=_DOUBLE).reshape(shape)
         self.check_datatype(datatype)
         dimensions = self.check_shape(shape)
         if type(data) is not list:
