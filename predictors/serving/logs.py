@@ -29,7 +29,7 @@ def set_up_logs(level: str, style: Literal["text", "json"]) -> None:
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        told = " ".join(f"{name}={value}" for name, value in _fields(record).items())
+        told = " ".join(f"{name}={_in_line(value)}" for name, value in _fields(record).items())
         line = super().format(record)
         return f"{line} ({told})" if told else line
 
@@ -48,6 +48,26 @@ class _JsonLines(logging.Formatter):
         if record.exc_info:
             document["traceback"] = self.formatException(record.exc_info)
         return orjson.dumps(document, default=str).decode()
+
+
+class UntoldError(Exception):
+    """Stands in a log for an error whose own text may repeat what a request held."""
+
+
+def untold(err: BaseException) -> UntoldError:
+    """Return what may be logged of an error and of those behind it: where they were raised, and their types."""
+    told = UntoldError(f"{type(err).__module__}.{type(err).__qualname__}").with_traceback(err.__traceback__)
+    if err.__cause__ is not None:
+        told.__cause__ = untold(err.__cause__)
+    elif err.__context__ is not None and not err.__suppress_context__:
+        told.__context__ = untold(err.__context__)
+    return told
+
+
+def _in_line(value: object) -> str:
+    """Return a value as text within a line: clients choose their ids, and must not write lines of their own."""
+    text = str(value)
+    return text if text.isprintable() else repr(text)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:

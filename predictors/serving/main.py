@@ -3,6 +3,8 @@
 
 import gc
 import logging
+import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -53,6 +55,8 @@ def serve(
     ports = take_ports(settings)
     if on_ports is not None:
         on_ports(ports)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end_at_once)
     with lobby(ports.http):
         homes = _load(folders, settings, name)
     _check_redacted(settings, [model for _, model in homes.values()])
@@ -87,9 +91,17 @@ def serve(
         grpc = "" if ports.grpc is None else f" and grpc://{settings.host}:{ports.grpc_port}"
         ports.listen()
         _log.info("serving %s on %s%s, ready after %.1f s", told, where, grpc, time.monotonic() - begin)
-        code = work(0, None) if settings.workers == 1 else supervise(settings.workers, work)
+        code = work(0, None) if settings.workers == 1 else supervise(settings.workers, work, ports.close)
     _log.info("stopped")
     return code
+
+
+def _end_at_once(*_: object) -> None:
+    # Nobody waits for an answer yet. Without a handler process 1 of a container would not even hear of the signal.
+    try:
+        _log.info("stopped before it was ready")
+    finally:
+        os._exit(0)
 
 
 def _load(folders: Sequence[Path], settings: Settings, name: str | None) -> dict[str, tuple[Path, ServedModel]]:

@@ -46,6 +46,12 @@ class Ports:
                 host, port = self.grpc.getsockname()[:2]
                 raise _taken("--grpc-port", host, port, err) from err
 
+    def close(self) -> None:
+        """Let go of both; a client that still comes is refused at once, unless another process has them too."""
+        self.http.close()
+        if self.grpc is not None:
+            self.grpc.close()
+
 
 def take_ports(settings: Settings) -> Ports:
     """Return the ports that the settings ask for.

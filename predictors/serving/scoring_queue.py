@@ -12,26 +12,17 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 from predictors.errors import DeadlineError, QueueFullError
 from predictors.served_model import ServedModel
 from predictors.serving.meter import Meter
+from predictors.serving.output_counts import Tally
+from predictors.serving.scored import Scored
 from predictors.signature import Tensors
 
-
-class Scored(NamedTuple):
-    """The outputs of one request.
-
-    Attributes:
-        outputs: Its tensors.
-        queue: Nanoseconds that it waited.
-        score: Nanoseconds of the call that scored it, the others of its batch included.
-    """
-
-    outputs: Tensors
-    queue: int
-    score: int
+#: What came of one request, and its outputs counted by bin where they are many.
+_Result: TypeAlias = tuple[Tensors | Exception, Tally | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +58,8 @@ class ScoringQueue:
 
     Attributes:
         waiting: Requests that were let in and have no outputs yet.
+        admitted: Requests that a protocol has begun to read and not answered yet, where it counts them: hundreds may be
+            read before the first of them is let in.
     """
 
     def __init__(
@@ -90,6 +83,7 @@ class ScoringQueue:
             max_batch_rows: Rows that are scored together at most; 1 joins none.
         """
         self.waiting = 0
+        self.admitted = 0
         self._model = model
         self._meter = meter
         self._executor = executor
@@ -103,11 +97,11 @@ class ScoringQueue:
     @property
     def is_full(self) -> bool:
         """Whether one more request would be too many."""
-        return self.waiting >= self._max_queue
+        return max(self.waiting, self.admitted) >= self._max_queue
 
     def check_room(self) -> None:
-        """Raise QueueFullError when one more request would be too many."""
-        if self.is_full:
+        """Raise QueueFullError when a request that was admitted is one too many all the same."""
+        if self.waiting >= self._max_queue:
             raise queue_full(self._model)
 
     async def predict(self, inputs: Tensors, rows: int, deadline: float) -> Scored:
@@ -125,6 +119,8 @@ class ScoringQueue:
         """
         self.check_room()
         loop = asyncio.get_running_loop()
+        if deadline <= loop.time():
+            raise deadline_passed()
         job = _Job(inputs, rows, time.perf_counter_ns(), loop.create_future())
         lane = self._large if rows >= self._many and self._many > 1 else self._small
         lane.jobs.append(job)
@@ -154,23 +150,22 @@ class ScoringQueue:
             scoring = asyncio.get_running_loop().run_in_executor(self._executor, self._score, batch)
             scoring.add_done_callback(partial(self._finish, lane, batch, started))
 
-    def _score(self, batch: list[_Job]) -> list[Tensors | Exception]:
-        if len(batch) == 1:
-            return [self._model.predict(batch[0].inputs)]
-        return self._model.predict_together([job.inputs for job in batch])
+    def _score(self, batch: list[_Job]) -> list[_Result]:
+        if len(batch) > 1:
+            return [(result, None) for result in self._model.predict_together([job.inputs for job in batch])]
+        outputs = self._model.predict(batch[0].inputs)
+        return [(outputs, self._meter.outputs.tally(outputs))]
 
-    def _finish(
-        self, lane: _Lane, batch: list[_Job], started: int, scoring: "asyncio.Future[list[Tensors | Exception]]"
-    ) -> None:
+    def _finish(self, lane: _Lane, batch: list[_Job], started: int, scoring: "asyncio.Future[list[_Result]]") -> None:
         lane.free += 1
         took = time.perf_counter_ns() - started
         try:
-            results: Iterable[Tensors | Exception] = scoring.result()
+            results: Iterable[_Result] = scoring.result()
         except Exception as err:
             # Whatever went wrong for all of them is told to each.
-            results = [err] * len(batch)
+            results = [(err, None)] * len(batch)
         self._meter.scored(sum(job.rows for job in batch))
-        for job, result in zip(batch, results, strict=True):
+        for job, (result, tally) in zip(batch, results, strict=True):
             waited = started - job.entered
             self._meter.waited(waited)
             if job.done.done():
@@ -178,7 +173,7 @@ class ScoringQueue:
             if isinstance(result, Exception):
                 job.done.set_exception(result)
             else:
-                job.done.set_result(Scored(result, waited, took))
+                job.done.set_result(Scored(result, waited, took, tally))
         self._dispatch(lane)
 
 

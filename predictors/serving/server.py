@@ -4,12 +4,16 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import uvicorn
 import uvloop
@@ -37,6 +41,11 @@ _log = logging.getLogger(__name__)
 
 #: After this many seconds without a request a connection is closed: longer than a gateway keeps an idle one.
 KEEP_ALIVE_SECONDS = 75
+#: How long a thread may hold the interpreter while another one waits for it. A scoring thread lets go of it hundreds of
+#: times in one call of a model, and waits as long for the event loop each time that one is busy (Python's own: 5 ms).
+_SWITCH_SECONDS: Final = 0.0005
+#: At the end: how long a thread may take to notice that nobody waits for it any more.
+_LAST_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +102,25 @@ class Server:
             self._prediction_log.start()
         endpoints = [self._endpoint(one.model, one.meter) for one in served]
         models = Models(endpoints, self._load_again if self._settings.model_repository else None)
+        sys.setswitchinterval(_SWITCH_SECONDS)
         uvloop.run(self._run(models))
-        self._executor.shutdown()
         if self._prediction_log is not None:
             self._prediction_log.close(self._settings.shutdown_seconds)
+        self._end_threads()
+
+    def _end_threads(self) -> None:
+        """End the process itself where a thread does not: Python would wait for it however long it takes."""
+        ending = threading.Thread(target=self._executor.shutdown, daemon=True)
+        ending.start()
+        ending.join(_LAST_SECONDS)
+        if ending.is_alive():
+            _log.error("a model is still scoring requests whose time is over; ending without them")
+            logging.shutdown()
+            os._exit(0)
 
     async def _run(self, models: Models) -> None:
+        asked = _Asked()
+        asked.listen(self._supervisor)
         one_of_several = self._supervisor is not None
         management = Management(models, self._lifecycle, self._executor)
         rest = _Rest(self._rest_config(models, management), one_of_several=one_of_several)
@@ -108,8 +130,6 @@ class Server:
 
             grpc_server = GrpcServer(models, management, self._executor, self._settings)
             await grpc_server.start(self._ports.grpc, one_of_several=one_of_several)
-        asked = _Asked()
-        asked.listen(self._supervisor)
         serving = asyncio.create_task(rest.serve(sockets=[self._ports.http]))
         stopping = asyncio.create_task(asked.to_stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -121,10 +141,14 @@ class Server:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asked.at_once.wait(), self._settings.drain_seconds)
         rest.should_exit = True
-        if grpc_server is not None:
+        if grpc_server is not None and self._ports.grpc is not None:
+            # Closed as soon as it is stopped: who still comes is refused, instead of waiting for the end.
+            asyncio.get_running_loop().call_soon(self._ports.grpc.close)
             await grpc_server.stop(self._settings.shutdown_seconds)
         await serving
         asked.ignore(self._supervisor)
+        # The end is near: a signal that asks for it once more must not be the end of a clean exit.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
 
     def _rest_config(self, models: Models, management: Management) -> uvicorn.Config:
         settings = self._settings
@@ -191,8 +215,10 @@ class _Asked:
     def listen(self, supervisor: int | None) -> None:
         """Listen to the signals, and to the end of the supervisor."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._drain)
+        # Who signals a process group reaches the worker and its supervisor, which passes it on: that is one signal.
+        loop.add_signal_handler(signal.SIGTERM, self._drain if supervisor is None else self.to_stop.set)
         loop.add_signal_handler(signal.SIGINT, self._stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
         if supervisor is not None:
             loop.add_reader(supervisor, self._stop)
 
