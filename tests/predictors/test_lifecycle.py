@@ -208,6 +208,7 @@ def _to_the_end(watched: Any) -> list[Any]:
 def test_a_signal_to_the_whole_process_group_does_not_end_the_drain(models: Models, workers: str) -> None:
     environ = {**LOADS_GATES, "PREDICTOR_DRAIN_SECONDS": FOR_EVER}
     with serving(*models.folders, options=("--workers", workers), **environ) as server:
+        until(lambda: [ready(server) for _ in range(20)] == [200] * 20, "every worker is ready")
         os.killpg(server.process.pid, signal.SIGTERM)
         until(lambda: [ready(server) for _ in range(20)] == [503] * 20, "no worker is ready")
         assert post(server.http_port, "fast")[0] == 200
@@ -219,6 +220,7 @@ def test_a_signal_to_the_whole_process_group_does_not_end_the_drain(models: Mode
 def test_sigint_does_not_wait_for_the_drain(models: Models, workers: str) -> None:
     environ = {**LOADS_GATES, "PREDICTOR_DRAIN_SECONDS": FOR_EVER}
     with serving(*models.folders, options=("--workers", workers), **environ) as server:
+        until(lambda: ready(server) == 200, "it is ready")
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(LONGEST) == 0
 
