@@ -22,8 +22,8 @@ _MANY: Final = 4096
 def supervise(count: int, work: Callable[[int, int], int], on_stop: Callable[[], None]) -> int:
     """Keep that many workers running until a signal asks to stop, and return the exit code.
 
-    A worker that ends by itself is replaced. SIGTERM and SIGINT are passed on, the second one always as SIGINT, and then
-    every worker's end is waited for.
+    A worker that ends by itself is replaced. SIGTERM and SIGINT are passed on, the second one always as SIGINT, and
+    then every worker's end is waited for.
 
     Args:
         count: How many workers.
