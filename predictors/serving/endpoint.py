@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 from predictors.errors import PredictorError
 from predictors.served_model import ServedModel
 from predictors.serving.logs import untold
-from predictors.serving.meter import Meter
-from predictors.serving.prediction_log import Prediction, PredictionLog
+from predictors.serving.metrics.meter import Meter
+from predictors.serving.prediction_log.log import Prediction, PredictionLog
 from predictors.serving.scored import Scored
 from predictors.serving.scoring_queue import ScoringQueue, deadline_passed
 from predictors.v2.request import InferRequest

@@ -15,10 +15,10 @@ from uvicorn.server import ServerState
 from predictors.serving.fair_accept import FairListener
 from predictors.serving.lifecycle import Lifecycle, Phase
 from predictors.serving.management import Management
-from predictors.serving.metrics import Metrics
+from predictors.serving.metrics.exposition import Metrics
 from predictors.serving.models import Models
-from predictors.serving.rest import RestInference
-from predictors.serving.v2_app import V2App
+from predictors.serving.rest.inference import RestInference
+from predictors.serving.rest.v2_app import V2App
 
 #: At the end: how long clients that are connected may take to send their request, in seconds.
 _PATIENCE: Final = 0.5

@@ -15,10 +15,10 @@ from predictors.errors import SettingsError, quoted_names
 from predictors.loading import load
 from predictors.served_model import ServedModel
 from predictors.serving.lobby import lobby
-from predictors.serving.log_results import LogResults
-from predictors.serving.meter import Meter
+from predictors.serving.metrics.log_results import LogResults
+from predictors.serving.metrics.meter import Meter
 from predictors.serving.ports import Ports, take_ports
-from predictors.serving.prediction_log import PredictionLog
+from predictors.serving.prediction_log.log import PredictionLog
 from predictors.serving.server import Served, Server
 from predictors.serving.settings import Settings
 from predictors.serving.workers import supervise

@@ -5,8 +5,8 @@ import asyncio
 from concurrent.futures import Executor
 
 from predictors.serving.lifecycle import Lifecycle
+from predictors.serving.metrics.statistics import model_stats
 from predictors.serving.models import Models
-from predictors.serving.statistics import model_stats
 from predictors.v2.metadata import model_metadata, server_metadata
 
 

@@ -3,7 +3,7 @@
 
 from typing import NamedTuple
 
-from predictors.serving.output_counts import Tally
+from predictors.serving.metrics.output_counts import Tally
 from predictors.signature import Tensors
 
 

@@ -16,8 +16,8 @@ from typing import Final, TypeAlias
 
 from predictors.errors import DeadlineError, QueueFullError
 from predictors.served_model import ServedModel
-from predictors.serving.meter import Meter
-from predictors.serving.output_counts import Tally
+from predictors.serving.metrics.meter import Meter
+from predictors.serving.metrics.output_counts import Tally
 from predictors.serving.scored import Scored
 from predictors.signature import Tensors
 

@@ -22,20 +22,20 @@ from threadpoolctl import threadpool_limits
 from predictors.served_model import ServedModel
 from predictors.serving.endpoint import Endpoint
 from predictors.serving.fair_accept import FairListener
-from predictors.serving.fast_http import fast_http
 from predictors.serving.lifecycle import Lifecycle, Phase
-from predictors.serving.log_results import LogResults
 from predictors.serving.management import Management
-from predictors.serving.meter import Meter
-from predictors.serving.metrics import Metrics
+from predictors.serving.metrics.exposition import Metrics
+from predictors.serving.metrics.log_results import LogResults
+from predictors.serving.metrics.meter import Meter
 from predictors.serving.models import Models
 from predictors.serving.ports import Ports
-from predictors.serving.prediction_log import PredictionLog
-from predictors.serving.rest import RestInference
+from predictors.serving.prediction_log.log import PredictionLog
+from predictors.serving.rest.fast_http import fast_http
+from predictors.serving.rest.inference import RestInference
+from predictors.serving.rest.v1_app import V1App
+from predictors.serving.rest.v2_app import V2App
 from predictors.serving.scoring_queue import ScoringQueue
 from predictors.serving.settings import Settings
-from predictors.serving.v1_app import V1App
-from predictors.serving.v2_app import V2App
 
 _log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class Server:
         rest = _Rest(self._rest_config(models, management), one_of_several=one_of_several)
         grpc_server = None
         if self._ports.grpc is not None:
-            from predictors.serving.grpc_service import GrpcServer
+            from predictors.serving.grpc.service import GrpcServer
 
             grpc_server = GrpcServer(models, management, self._executor, self._settings)
             await grpc_server.start(self._ports.grpc, one_of_several=one_of_several)

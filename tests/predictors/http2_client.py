@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hpack import Decoder, Encoder
 
-from predictors.serving import grpc_frames as h2
+from predictors.serving.grpc import frames as h2
 from predictors.v2.messages import SERVICE
 
 INFER = f"/{SERVICE}/ModelInfer"

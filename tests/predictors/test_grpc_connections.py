@@ -13,8 +13,8 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from predictors import pack
-from predictors.serving import grpc_frames as h2
-from predictors.serving.grpc_frames import ErrorCode, Setting
+from predictors.serving.grpc import frames as h2
+from predictors.serving.grpc.frames import ErrorCode, Setting
 from predictors.v2.messages import SERVICE, ModelInferResponse
 from tests.predictors.grpc_client import grpc_client, raw_request
 from tests.predictors.http2_client import Http2Client, http2_client

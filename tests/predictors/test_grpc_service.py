@@ -217,6 +217,6 @@ def test_the_messages_are_those_of_the_peers_and_live_beside_them(peer: str, dif
 
 
 def test_grpc_is_answered_without_kserve_and_without_the_core_of_grpc() -> None:
-    program = "import sys, predictors.serving.grpc_service; print('kserve' in sys.modules, 'grpc' in sys.modules)"
+    program = "import sys, predictors.serving.grpc.service; print('kserve' in sys.modules, 'grpc' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

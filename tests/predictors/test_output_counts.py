@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from predictors.reference import Bins, CategoryBins, NumericBins, Reference, TextBins
-from predictors.serving.output_counts import OutputCounts
+from predictors.serving.metrics.output_counts import OutputCounts
 from predictors.signature import Signature, TensorSpec
 
 EDGES = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=0, max_size=8, unique=True)

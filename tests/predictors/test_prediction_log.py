@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from predictors.errors import SettingsError
-from predictors.serving.prediction_log import Prediction, PredictionLog
+from predictors.serving.prediction_log.log import Prediction, PredictionLog
 from predictors.signature import Tensors
 
 PAGE = Path(__file__).parents[2] / "docs" / "prediction-log.md"
@@ -379,7 +379,7 @@ def test_a_full_device_fails_every_record_and_warns_once(caplog: pytest.LogCaptu
 PREDICTION = """
 import os, resource, sys, time
 import numpy as np
-from predictors.serving.prediction_log import Prediction, PredictionLog
+from predictors.serving.prediction_log.log import Prediction, PredictionLog
 
 def prediction(name, values):
     return Prediction("m", "1", name, None, "grpc", time.time(), 0.1, {"x": np.arange(values)}, {})
@@ -685,7 +685,7 @@ def test_many_threads_may_record_at_once(tmp_path: Path) -> None:
 
 def test_neither_the_log_nor_what_it_needs_imports_an_http_client(tmp_path: Path) -> None:
     script = """
-import predictors.serving.prediction_log
+import predictors.serving.prediction_log.log
 PredictionLog("http://127.0.0.1/", rate=1)
 print(sorted({"http.client", "httpx"} & set(sys.modules)))
 """

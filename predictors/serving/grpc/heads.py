@@ -13,8 +13,8 @@ from hpack import Decoder, HPACKError, OversizedHeaderListError
 from hpack.table import HeaderTable
 
 from predictors.serving.endpoint import Origin
-from predictors.serving.grpc_frames import ErrorCode, Http2Error
-from predictors.serving.grpc_status import Code
+from predictors.serving.grpc.frames import ErrorCode, Http2Error
+from predictors.serving.grpc.status import Code
 
 MOST_HEAD_BYTES: Final = 2**14
 

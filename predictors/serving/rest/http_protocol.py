@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from predictors.serving.replies import JSON
+from predictors.serving.rest.replies import JSON
 from predictors.v2.response import error_body
 
 STATUS_LINES: Final = {int(status): f"HTTP/1.1 {int(status)} {status.phrase}\r\n".encode() for status in HTTPStatus}

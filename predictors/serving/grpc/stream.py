@@ -4,11 +4,11 @@
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from predictors.serving.grpc_call import Call
-from predictors.serving.grpc_frames import ErrorCode, Http2Error
+from predictors.serving.grpc.call import Call
+from predictors.serving.grpc.frames import ErrorCode, Http2Error
 
 if TYPE_CHECKING:  # each knows the other
-    from predictors.serving.grpc_connection import GrpcConnection
+    from predictors.serving.grpc.connection import GrpcConnection
 
 #: Bytes that a client may send on one call before it is told that they were read.
 STREAM_WINDOW: Final = 2**20

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped]
 
 from predictors.serving.endpoint import Origin
-from predictors.serving.grpc_call import Unary
+from predictors.serving.grpc.call import Unary
 from predictors.serving.management import Management
 from predictors.v2.messages import message_class
 from predictors.v2.protobuf import parse_message

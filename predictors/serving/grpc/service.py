@@ -6,12 +6,12 @@ import socket
 from concurrent.futures import Executor
 
 from predictors.serving.fair_accept import FairListener
-from predictors.serving.grpc_call import Service
-from predictors.serving.grpc_connection import GrpcConnection
-from predictors.serving.grpc_health import HEALTH, Health
-from predictors.serving.grpc_inference import GrpcInference
-from predictors.serving.grpc_methods import GrpcMethods
-from predictors.serving.grpc_reflection import NAMES, reflect
+from predictors.serving.grpc.call import Service
+from predictors.serving.grpc.connection import GrpcConnection
+from predictors.serving.grpc.health import HEALTH, Health
+from predictors.serving.grpc.inference import GrpcInference
+from predictors.serving.grpc.methods import GrpcMethods
+from predictors.serving.grpc.reflection import NAMES, reflect
 from predictors.serving.management import Management
 from predictors.serving.models import Models
 from predictors.serving.settings import Settings

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from functools import cache
 from typing import Any, Final
 
-from predictors.serving.grpc_health import HEALTH
+from predictors.serving.grpc.health import HEALTH
 from predictors.v2.messages import SERVICE, add_messages
 from predictors.v2.protobuf import parse_message
 

@@ -24,10 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from predictors.errors import SettingsError
-from predictors.serving.prediction_files import file_sink, stdout_sink
-from predictors.serving.prediction_http import http_sink
-from predictors.serving.prediction_record import Prediction
-from predictors.serving.prediction_sink import Sink, SinkError
+from predictors.serving.prediction_log.files import file_sink, stdout_sink
+from predictors.serving.prediction_log.http import http_sink
+from predictors.serving.prediction_log.record import Prediction
+from predictors.serving.prediction_log.sink import Sink, SinkError
 
 __all__ = ["Prediction", "PredictionLog"]
 

@@ -9,8 +9,8 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from predictors.serving.endpoint import Endpoint
-from predictors.serving.replies import Reply, answer_reply, refusal_reply
-from predictors.serving.request_head import RequestHead, unpacked
+from predictors.serving.rest.replies import Reply, answer_reply, refusal_reply
+from predictors.serving.rest.request_head import RequestHead, unpacked
 from predictors.serving.scored import Scored
 from predictors.v2.request import InferRequest
 

@@ -18,8 +18,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from predictors.serving.endpoint import Endpoint
-from predictors.serving.log_results import LogResults
-from predictors.serving.meter import Histogram
+from predictors.serving.metrics.log_results import LogResults
+from predictors.serving.metrics.meter import Histogram
 
 #: The content type of ``exposition``.
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4

@@ -6,8 +6,8 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from predictors.errors import InvalidRequestError, RequestTooLargeError
-from predictors.serving.grpc_status import CallRefusedError, Code
-from predictors.serving.request_head import unpacked
+from predictors.serving.grpc.status import CallRefusedError, Code
+from predictors.serving.rest.request_head import unpacked
 
 PREFIX: Final = Struct(">BI")
 _ENCODINGS: Final = frozenset({b"gzip", b"deflate"})

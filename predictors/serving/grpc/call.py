@@ -10,9 +10,9 @@ from http import HTTPStatus
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from predictors.serving.endpoint import Origin, refusal_of
-from predictors.serving.grpc_heads import ANSWER_HEAD, ANSWER_TRAILERS, CallHead, http_status, refusal_trailers
-from predictors.serving.grpc_messages import MessageReader, framed, unpack
-from predictors.serving.grpc_status import CallRefusedError, Code, call_refused
+from predictors.serving.grpc.heads import ANSWER_HEAD, ANSWER_TRAILERS, CallHead, http_status, refusal_trailers
+from predictors.serving.grpc.messages import MessageReader, framed, unpack
+from predictors.serving.grpc.status import CallRefusedError, Code, call_refused
 
 #: From a message's bytes, where they come from and when, to those of the answer, at once or later.
 Unary: TypeAlias = Callable[[bytes, Origin, int], bytes | Awaitable[bytes]]

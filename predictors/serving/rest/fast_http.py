@@ -16,11 +16,11 @@ from urllib.parse import unquote
 
 from predictors.errors import PredictorError
 from predictors.serving.endpoint import Endpoint
-from predictors.serving.http_protocol import END_OF_HEAD, MOST_HEADERS, STATUS_LINES, HttpProtocol
 from predictors.serving.lifecycle import Lifecycle
-from predictors.serving.replies import JSON, refusal_reply
-from predictors.serving.request_head import RequestHead, read_head
-from predictors.serving.rest import reply_now
+from predictors.serving.rest.http_protocol import END_OF_HEAD, MOST_HEADERS, STATUS_LINES, HttpProtocol
+from predictors.serving.rest.inference import reply_now
+from predictors.serving.rest.replies import JSON, refusal_reply
+from predictors.serving.rest.request_head import RequestHead, read_head
 from predictors.serving.scoring_queue import queue_full
 
 #: With any of these the request's body is not simply the bytes that follow, so uvicorn and the ASGI layer read it.

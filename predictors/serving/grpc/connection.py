@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, cast
 
-from predictors.serving import grpc_frames as h2
-from predictors.serving.grpc_call import Call, Service
-from predictors.serving.grpc_frames import ErrorCode, Http2Error, Setting
-from predictors.serving.grpc_heads import MOST_HEAD_BYTES, HeadReader
-from predictors.serving.grpc_status import CallRefusedError, Code
-from predictors.serving.grpc_stream import STREAM_WINDOW, Stream
+from predictors.serving.grpc import frames as h2
+from predictors.serving.grpc.call import Call, Service
+from predictors.serving.grpc.frames import ErrorCode, Http2Error, Setting
+from predictors.serving.grpc.heads import MOST_HEAD_BYTES, HeadReader
+from predictors.serving.grpc.status import CallRefusedError, Code
+from predictors.serving.grpc.stream import STREAM_WINDOW, Stream
 
 _MOST_STREAMS: Final = 256
 #: Bytes that a client may send on all its calls before it is told that they were read.

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from predictors.served_model import ServedModel
-from predictors.serving.counters import Counters
-from predictors.serving.output_counts import OutputCounts
+from predictors.serving.metrics.counters import Counters
+from predictors.serving.metrics.output_counts import OutputCounts
 from predictors.serving.scored import Scored
 
 PROTOCOLS: Final = ("rest", "grpc", "v1")

@@ -14,11 +14,11 @@ from predictors.errors import InvalidRequestError, ModelNotFoundError, NotReadyE
 from predictors.serving.endpoint import Endpoint, refusal_of
 from predictors.serving.lifecycle import Lifecycle, Phase
 from predictors.serving.management import Management
-from predictors.serving.metrics import CONTENT_TYPE, Metrics
+from predictors.serving.metrics.exposition import CONTENT_TYPE, Metrics
 from predictors.serving.models import Models
-from predictors.serving.replies import Headers, Reply, refusal_reply
-from predictors.serving.request_head import RequestHead, read_head, too_large
-from predictors.serving.rest import RestInference
+from predictors.serving.rest.inference import RestInference
+from predictors.serving.rest.replies import Headers, Reply, refusal_reply
+from predictors.serving.rest.request_head import RequestHead, read_head, too_large
 from predictors.v2.response import error_body
 
 Scope: TypeAlias = MutableMapping[str, Any]

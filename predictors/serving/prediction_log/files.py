@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from predictors.errors import SettingsError
-from predictors.serving.prediction_record import line_of
-from predictors.serving.prediction_sink import Sink, SinkError, reason_of
+from predictors.serving.prediction_log.record import line_of
+from predictors.serving.prediction_log.sink import Sink, SinkError, reason_of
 
 _STDOUT: Final = 1
 

@@ -4,7 +4,7 @@
 from collections.abc import Container, Sequence
 from typing import Protocol
 
-from predictors.serving.prediction_record import Prediction
+from predictors.serving.prediction_log.record import Prediction
 
 
 class SinkError(Exception):

@@ -4,7 +4,7 @@
 import threading
 from typing import Final
 
-from predictors.serving.counters import Counters
+from predictors.serving.metrics.counters import Counters
 
 RESULTS: Final = ("written", "dropped", "failed")
 

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from typing import Any, ParamSpec, TypeVar
 
 from predictors.serving.endpoint import Endpoint, Origin
-from predictors.serving.grpc_status import call_refused
+from predictors.serving.grpc.status import call_refused
 from predictors.serving.models import Models
 from predictors.serving.scored import Scored
 from predictors.serving.scoring_queue import deadline_passed

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from predictors.errors import SettingsError
-from predictors.serving.prediction_record import event_of
-from predictors.serving.prediction_sink import Sink, SinkError, reason_of
+from predictors.serving.prediction_log.record import event_of
+from predictors.serving.prediction_log.sink import Sink, SinkError, reason_of
 
 if TYPE_CHECKING:
     import http.client

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from predictors.errors import InvalidRequestError, RequestTooLargeError, UnsupportedEncodingError
 from predictors.serving.endpoint import Origin
-from predictors.serving.replies import JSON_LENGTH, Headers
+from predictors.serving.rest.replies import JSON_LENGTH, Headers
 
 _MOST_DIGITS: Final = 18
 _PLAIN: Final = Origin("rest")
