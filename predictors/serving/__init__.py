@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server: settings, ports, workers, and the layer that answers inference ahead of KServe's app."""
+"""The server: settings, ports, workers, and between the protocols and the models the endpoint and its queue."""

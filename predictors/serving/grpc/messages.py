@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from predictors.errors import InvalidRequestError, RequestTooLargeError
 from predictors.serving.grpc.status import CallRefusedError, Code
-from predictors.serving.rest.request_head import unpacked
+from predictors.serving.unpacking import unpacked
 
 PREFIX: Final = Struct(">BI")
 _ENCODINGS: Final = frozenset({b"gzip", b"deflate"})

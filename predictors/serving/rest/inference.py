@@ -10,8 +10,9 @@ from typing import ParamSpec, TypeVar
 
 from predictors.serving.endpoint import Endpoint
 from predictors.serving.rest.replies import Reply, answer_reply, refusal_reply
-from predictors.serving.rest.request_head import RequestHead, unpacked
+from predictors.serving.rest.request_head import RequestHead
 from predictors.serving.scored import Scored
+from predictors.serving.unpacking import unpacked
 from predictors.v2.request import InferRequest
 
 P = ParamSpec("P")

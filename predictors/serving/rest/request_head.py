@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the headers of a REST inference request say: how its body is to be read, and how its answer is wanted."""
 
-import zlib
 from typing import Final, NamedTuple
 
-from predictors.errors import InvalidRequestError, RequestTooLargeError, UnsupportedEncodingError
+from predictors.errors import InvalidRequestError, UnsupportedEncodingError
 from predictors.serving.endpoint import Origin
 from predictors.serving.rest.replies import JSON_LENGTH, Headers
+from predictors.serving.unpacking import ENCODINGS
 
 _MOST_DIGITS: Final = 18
 _PLAIN: Final = Origin("rest")
-#: For each content encoding, the window that zlib reads it with: gzip's own header, or zlib's.
-_WINDOWS: Final = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
 
 
 class RequestHead(NamedTuple):
@@ -60,30 +58,6 @@ def read_head(headers: Headers) -> RequestHead:
     return RequestHead(origin, json_length, encoding, wants_gzip)
 
 
-def unpacked(body: bytes, encoding: bytes, limit: int) -> bytes:
-    """Return a packed body as it was; never more than the limit is unpacked.
-
-    Raises:
-        InvalidRequestError: The body is not packed as its encoding says, or ends too early.
-        RequestTooLargeError: It holds more than so many bytes.
-    """
-    unpacker = zlib.decompressobj(_WINDOWS[encoding])
-    try:
-        content = unpacker.decompress(body, limit + 1)
-    except zlib.error as err:
-        raise InvalidRequestError(f"the body is not {encoding.decode()}, as its Content-Encoding says") from err
-    if len(content) > limit:
-        raise too_large(limit)
-    if not unpacker.eof or unpacker.unused_data:
-        raise InvalidRequestError(f"the body is not one whole {encoding.decode()} stream")
-    return content
-
-
-def too_large(limit: int) -> RequestTooLargeError:
-    """Return the refusal of a body over the limit."""
-    return RequestTooLargeError(f"the request's body is over the limit of {limit} bytes")
-
-
 def _number(value: bytes, name: str, unit: str) -> int:
     if not value.isdigit() or len(value) > _MOST_DIGITS:
         raise InvalidRequestError(f"the header {name} must be a number of {unit}")
@@ -94,7 +68,7 @@ def _known_encoding(value: bytes) -> bytes | None:
     encoding = value.strip().lower()
     if encoding in {b"", b"identity"}:
         return None
-    if encoding not in _WINDOWS:
+    if encoding not in ENCODINGS:
         raise UnsupportedEncodingError(
             f"the content encoding {encoding.decode('latin-1')!r} is not known here; send gzip, deflate or neither"
         )

@@ -18,7 +18,8 @@ from predictors.serving.metrics.exposition import CONTENT_TYPE, Metrics
 from predictors.serving.models import Models
 from predictors.serving.rest.inference import RestInference
 from predictors.serving.rest.replies import Headers, Reply, refusal_reply
-from predictors.serving.rest.request_head import RequestHead, read_head, too_large
+from predictors.serving.rest.request_head import RequestHead, read_head
+from predictors.serving.unpacking import too_large
 from predictors.v2.response import error_body
 
 Scope: TypeAlias = MutableMapping[str, Any]
