@@ -63,6 +63,11 @@ class RestClient(Client):
         connected = self._connection.sock
         return 0 if connected is None else int(connected.getsockname()[1])
 
+    def connect(self) -> None:
+        """Connect anew, before the first request."""
+        self._connection.close()
+        self._connection.connect()
+
     def ask(self) -> None:
         self._connection.request("POST", self._path, self._body, {"content-type": "application/json"})
         response = self._connection.getresponse()
