@@ -60,6 +60,7 @@ class ScoringQueue:
         waiting: Requests that were let in and have no outputs yet.
         admitted: Requests that a protocol has begun to read and not answered yet, where it counts them: hundreds may be
             read before the first of them is let in.
+        full: The refusal of one that is too many.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class ScoringQueue:
         """
         self.waiting = 0
         self.admitted = 0
+        self.full = queue_full(model)
         self._model = model
         self._meter = meter
         self._executor = executor

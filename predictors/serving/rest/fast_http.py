@@ -19,9 +19,9 @@ from predictors.serving.endpoint import Endpoint
 from predictors.serving.lifecycle import Lifecycle
 from predictors.serving.rest.http_protocol import END_OF_HEAD, MOST_HEADERS, STATUS_LINES, HttpProtocol
 from predictors.serving.rest.inference import reply_now
-from predictors.serving.rest.replies import JSON, refusal_reply
+from predictors.serving.rest.replies import JSON, Reply, refusal_reply
 from predictors.serving.rest.request_head import RequestHead, read_head
-from predictors.serving.scoring_queue import queue_full
+from predictors.serving.scoring_queue import ScoringQueue, queue_full
 
 #: With any of these the request's body is not simply the bytes that follow, so uvicorn and the ASGI layer read it.
 _ELSEWHERE: Final = frozenset({b"content-encoding", b"expect", b"transfer-encoding", b"upgrade"})
@@ -61,6 +61,7 @@ def fast_http(ready: Mapping[str, Endpoint], lifecycle: Lifecycle, *, inline_bod
         "inline_body_bytes": inline_body_bytes,
         "known_heads": {},
         "usual_head": _UsualHead(),
+        "refusals": {},
     }
     return type("FastHttp", (_FastHttp,), members)
 
@@ -71,6 +72,7 @@ class _FastHttp(HttpProtocol):
     inline_body_bytes: ClassVar[int]
     known_heads: ClassVar[dict[bytes, _Known]]
     usual_head: "ClassVar[_UsualHead]"
+    refusals: ClassVar[dict[str, tuple[object, bytes]]]
 
     # Of the request that is being read, when it goes the fast way:
     _endpoint: Endpoint | None = None
@@ -80,6 +82,7 @@ class _FastHttp(HttpProtocol):
     _whole: bytes | None = None  # what came last, when it may be one whole request, to be remembered
     _ending = False  # whether the connection ends with the request that is being read
     _answered = 0.0  # when the last fast answer was given, by the event loop's clock
+    _queue: ScoringQueue | None = None  # where the request that is answered elsewhere has its place
 
     def data_received(self, data: bytes) -> None:
         self._whole = None
@@ -102,6 +105,8 @@ class _FastHttp(HttpProtocol):
             # An earlier request in the same bytes may have been answered, and the timer set, just now.
             self._unset_keepalive_if_required()
             super().on_headers_complete()
+            if known is not None:
+                self._admit(known.model)
             return
         self._in_head = False
         self._endpoint = endpoint
@@ -127,6 +132,14 @@ class _FastHttp(HttpProtocol):
         self._whole = None
         self._answer(endpoint, self._known, body, keep=keep and not self._ending)
 
+    def on_response_complete(self) -> None:
+        self._release()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._release()
+        super().connection_lost(exc)
+
     def shutdown(self) -> None:
         if self._endpoint is None:
             super().shutdown()
@@ -141,6 +154,18 @@ class _FastHttp(HttpProtocol):
             self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
         else:
             super().timeout_keep_alive_handler()
+
+    def _admit(self, model: str) -> None:
+        """Count a request as let in now: until it is in the queue, hundreds of others may be read."""
+        endpoint = self.ready.get(model)
+        if endpoint is not None and self._queue is None:
+            self._queue = endpoint.queue
+            self._queue.admitted += 1
+
+    def _release(self) -> None:
+        if self._queue is not None:
+            self._queue.admitted -= 1
+            self._queue = None
 
     def _fast_endpoint(self, model: str, version: str | None) -> Endpoint | None:
         """Return the model that is asked, when it is answered, or refused, at once."""
@@ -179,7 +204,23 @@ class _FastHttp(HttpProtocol):
                 self.known_heads.clear()
             self.known_heads[whole[:end]] = self._known
 
+    def _refuse(self, endpoint: Endpoint, known: _Known) -> bytes:
+        """Count a refusal, and return its answer, which is made anew when uvicorn changes the date."""
+        refusal = endpoint.refused(endpoint.queue.full, known.head.origin, time.perf_counter_ns())
+        defaults = self.server_state.default_headers
+        made_of, content = self.refusals.get(endpoint.model.name, (None, b""))
+        if made_of is not defaults:
+            content = self._content(refusal_reply(refusal), keep=True)
+            self.refusals[endpoint.model.name] = (defaults, content)
+        return content
+
     def _answer(self, endpoint: Endpoint, known: _Known, body: bytes, *, keep: bool) -> None:
+        if keep and not endpoint.model.scorer.inline and self.lifecycle.is_ready:
+            self.transport.write(self._refuse(endpoint, known))
+            self._answered = self.loop.time()
+            if self.timeout_keep_alive_task is None:
+                self.on_response_complete()
+            return
         arrived = time.perf_counter_ns()
         if endpoint.model.scorer.inline:
             reply = reply_now(endpoint, body, known.head, arrived)
@@ -189,18 +230,22 @@ class _FastHttp(HttpProtocol):
         if reply.status == _OK and keep and reply.content_type is JSON and not reply.extra:
             content = b"%bcontent-length: %d\r\n\r\n%b" % (self._usual_head(), len(reply.body), reply.body)
         else:
-            head = [STATUS_LINES[reply.status]]
-            for name, value in (*self.server_state.default_headers, *reply.headers()):
-                head += (name, b": ", value, b"\r\n")
-            if not keep:
-                head.append(b"connection: close\r\n")
-            content = b"".join((*head, b"\r\n", reply.body))
+            content = self._content(reply, keep=keep)
         self.transport.write(content)
         if not keep:
             self.transport.close()
         self._answered = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self.on_response_complete()
+
+    def _content(self, reply: Reply, *, keep: bool) -> bytes:
+        """Return any answer as it goes over the wire."""
+        head = [STATUS_LINES[reply.status]]
+        for name, value in (*self.server_state.default_headers, *reply.headers()):
+            head += (name, b": ", value, b"\r\n")
+        if not keep:
+            head.append(b"connection: close\r\n")
+        return b"".join((*head, b"\r\n", reply.body))
 
     def _usual_head(self) -> bytes:
         """Return the head of nearly every answer, up to its length; made anew when uvicorn changes the date."""
