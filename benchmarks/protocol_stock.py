@@ -1,30 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The peer of the protocol's table: a custom predictor as KServe's documentation writes one, with two named outputs."""
 
-import argparse
 from typing import Any
 
-import joblib
-import kserve
 import numpy as np
 from kserve import InferOutput, InferRequest, InferResponse
 from kserve.utils.numpy_codec import from_np_dtype
 from kserve.utils.utils import generate_uuid, get_predict_input
 
+from benchmarks.servers.stock_predictor import SklearnModel, serve
 
-class SklearnModel(kserve.Model):  # type: ignore[misc]  # KServe ships no types
-    """A scikit-learn classifier."""
 
-    def __init__(self, name: str, path: str) -> None:
-        super().__init__(name)
-        self.path = path
-        self.load()
-
-    def load(self) -> bool:
-        """Load the model; it is ready from then on."""
-        self.model = joblib.load(self.path)
-        self.ready = True
-        return self.ready
+class TwoOutputs(SklearnModel):
+    """A scikit-learn classifier that tells its label too."""
 
     async def predict(self, payload: Any, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002 (KServe's)
         """Return labels and probabilities of the request's rows."""
@@ -52,7 +40,4 @@ def _output(name: str, array: Any, payload: InferRequest) -> InferOutput:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(parents=[kserve.model_server.parser])
-    parser.add_argument("models", nargs="+", metavar="NAME=FILE")
-    arguments = parser.parse_args()
-    kserve.ModelServer().start([SklearnModel(*model.split("=", 1)) for model in arguments.models])
+    serve(TwoOutputs)

@@ -32,8 +32,13 @@ class SklearnModel(kserve.Model):  # type: ignore[misc]  # KServe ships no types
         return get_predict_response(payload, result, self.name)
 
 
-if __name__ == "__main__":
+def serve(predictor: type[SklearnModel]) -> None:
+    """Serve the models of the command line, NAME=FILE each, until a signal ends it."""
     parser = argparse.ArgumentParser(parents=[kserve.model_server.parser])
     parser.add_argument("models", nargs="+", metavar="NAME=FILE")
     arguments = parser.parse_args()
-    kserve.ModelServer().start([SklearnModel(*model.split("=", 1)) for model in arguments.models])
+    kserve.ModelServer().start([predictor(*model.split("=", 1)) for model in arguments.models])
+
+
+if __name__ == "__main__":
+    serve(SklearnModel)

@@ -4,7 +4,7 @@
 import re
 import socket
 import zlib
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 import orjson
 
@@ -46,7 +46,7 @@ class Connection:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout)
         self._file = self._socket.makefile("rb")
 
-    def __enter__(self) -> "Connection":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

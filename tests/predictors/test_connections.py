@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What crosses a raw connection: split, pipelined, chunked, closed; the fast path and uvicorn's own take turns."""
 
-import socket
 import time
 from collections.abc import Iterator
 
@@ -14,6 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from predictors import pack
+from tests.predictors import protocol_client
 from tests.predictors.servers import RunningServer, serving
 
 X, Y = load_iris(return_X_y=True)
@@ -40,22 +40,11 @@ def post(request_id: str, model: str = "fast", rows: int = 1, *headers: str) -> 
     return "\r\n".join([*head, "", ""]).encode() + content
 
 
-class Connection:
+class Connection(protocol_client.Connection):
     """A raw connection that reads whole responses."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
-        self._file = self._socket.makefile("rb")
-
-    def __enter__(self) -> "Connection":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._socket.close()
-
-    def send(self, content: bytes) -> None:
-        self._socket.sendall(content)
+        super().__init__(port, timeout=20)
 
     def response(self) -> tuple[int, dict[str, str], bytes]:
         status = int(self._file.readline().split()[1])

@@ -19,9 +19,9 @@ from predictors.serving.endpoint import Endpoint
 from predictors.serving.lifecycle import Lifecycle
 from predictors.serving.rest.http_protocol import END_OF_HEAD, MOST_HEADERS, STATUS_LINES, HttpProtocol
 from predictors.serving.rest.inference import reply_now
-from predictors.serving.rest.replies import JSON, Reply, refusal_reply
+from predictors.serving.rest.replies import JSON, refusal_reply
 from predictors.serving.rest.request_head import RequestHead, read_head
-from predictors.serving.scoring_queue import ScoringQueue, queue_full
+from predictors.serving.scoring_queue import ScoringQueue
 
 #: With any of these the request's body is not simply the bytes that follow, so uvicorn and the ASGI layer read it.
 _ELSEWHERE: Final = frozenset({b"content-encoding", b"expect", b"transfer-encoding", b"upgrade"})
@@ -204,9 +204,11 @@ class _FastHttp(HttpProtocol):
                 self.known_heads.clear()
             self.known_heads[whole[:end]] = self._known
 
-    def _refuse(self, endpoint: Endpoint, known: _Known) -> bytes:
+    def _refuse(self, endpoint: Endpoint, known: _Known, *, keep: bool) -> bytes:
         """Count a refusal, and return its answer, which is made anew when uvicorn changes the date."""
         refusal = endpoint.refused(endpoint.queue.full, known.head.origin, time.perf_counter_ns())
+        if not keep:
+            return self._content(refusal_reply(refusal), keep=False)
         defaults = self.server_state.default_headers
         made_of, content = self.refusals.get(endpoint.model.name, (None, b""))
         if made_of is not defaults:
@@ -215,37 +217,21 @@ class _FastHttp(HttpProtocol):
         return content
 
     def _answer(self, endpoint: Endpoint, known: _Known, body: bytes, *, keep: bool) -> None:
-        if keep and not endpoint.model.scorer.inline and self.lifecycle.is_ready:
-            self.transport.write(self._refuse(endpoint, known))
-            self._answered = self.loop.time()
-            if self.timeout_keep_alive_task is None:
-                self.on_response_complete()
-            return
-        arrived = time.perf_counter_ns()
-        if endpoint.model.scorer.inline:
-            reply = reply_now(endpoint, body, known.head, arrived)
-        else:
-            reply = refusal_reply(endpoint.refused(queue_full(endpoint.model), known.head.origin, arrived))
         keep = keep and self.lifecycle.is_ready
-        if reply.status == _OK and keep and reply.content_type is JSON and not reply.extra:
-            content = b"%bcontent-length: %d\r\n\r\n%b" % (self._usual_head(), len(reply.body), reply.body)
+        if not endpoint.model.scorer.inline:
+            content = self._refuse(endpoint, known, keep=keep)
         else:
-            content = self._content(reply, keep=keep)
+            reply = reply_now(endpoint, body, known.head, time.perf_counter_ns())
+            if reply.status == _OK and keep and reply.content_type is JSON and not reply.extra:
+                content = b"%bcontent-length: %d\r\n\r\n%b" % (self._usual_head(), len(reply.body), reply.body)
+            else:
+                content = self._content(reply, keep=keep)
         self.transport.write(content)
         if not keep:
             self.transport.close()
         self._answered = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self.on_response_complete()
-
-    def _content(self, reply: Reply, *, keep: bool) -> bytes:
-        """Return any answer as it goes over the wire."""
-        head = [STATUS_LINES[reply.status]]
-        for name, value in (*self.server_state.default_headers, *reply.headers()):
-            head += (name, b": ", value, b"\r\n")
-        if not keep:
-            head.append(b"connection: close\r\n")
-        return b"".join((*head, b"\r\n", reply.body))
 
     def _usual_head(self) -> bytes:
         """Return the head of nearly every answer, up to its length; made anew when uvicorn changes the date."""

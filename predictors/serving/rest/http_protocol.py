@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from predictors.serving.rest.replies import JSON
+from predictors.serving.rest.replies import Reply
 from predictors.v2.response import error_body
 
 STATUS_LINES: Final = {int(status): f"HTTP/1.1 {int(status)} {status.phrase}\r\n".encode() for status in HTTPStatus}
@@ -71,6 +71,15 @@ class HttpProtocol(HttpToolsProtocol):
             return False
         return not self.flow.write_paused and not self.transport.is_closing()
 
+    def _content(self, reply: Reply, *, keep: bool) -> bytes:
+        """Return any answer as it goes over the wire."""
+        head = [STATUS_LINES[reply.status]]
+        for name, value in (*self.server_state.default_headers, *reply.headers()):
+            head += (name, b": ", value, b"\r\n")
+        if not keep:
+            head.append(b"connection: close\r\n")
+        return b"".join((*head, b"\r\n", reply.body))
+
     def _refuse_head(self, status: HTTPStatus, sentence: str) -> NoReturn:
         self._end_with(status, sentence)
         raise _RefusedError  # out of the parser: nothing that follows is a request
@@ -78,12 +87,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _end_with(self, status: HTTPStatus, sentence: str) -> None:
         """Close the connection, with a refusal where it cannot be taken for the answer to an earlier request."""
         if self._is_idle():
-            body = error_body(sentence)
-            head = [STATUS_LINES[status]]
-            for name, value in (*self.server_state.default_headers, (b"content-type", JSON)):
-                head += (name, b": ", value, b"\r\n")
-            head += (b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body), body)
-            self.transport.write(b"".join(head))
+            self.transport.write(self._content(Reply(status, error_body(sentence)), keep=False))
         self.transport.close()
 
 
