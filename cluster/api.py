@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only edge to Kubernetes: objects are plain dictionaries, and a refusal is one sentence."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from cluster.errors import ClusterError
+
+#: Who owns the fields that Portside applies, as Kubernetes records it on every object.
+FIELD_MANAGER: Final = "portside"
+
+Object = dict[str, Any]
+
+
+class Cluster:
+    """A Kubernetes API server, reached as ``kubectl`` reaches it.
+
+    Args:
+        context: A context of the kubeconfig; None takes the current one. Inside a pod without a kubeconfig, the pod's
+            service account is used.
+
+    Raises:
+        ClusterError: There is no kubeconfig, no such context, or no API server there.
+    """
+
+    def __init__(self, context: str | None = None) -> None:
+        from kubernetes import client, config
+        from kubernetes.dynamic import DynamicClient
+
+        try:
+            settings = client.Configuration()
+            config.load_config(context=context, client_configuration=settings)
+        except config.ConfigException as err:
+            raise ClusterError(f"no usable kubeconfig ({err}); set KUBECONFIG, or name a context of it") from err
+        # A server that cannot be reached is told at once, not after the client's own minutes of retries.
+        settings.retries = False
+        with _told("the cluster"):
+            self._client = DynamicClient(client.ApiClient(settings))
+        self.server: str = settings.host
+
+    def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        """Return an object; None when it, its namespace or its whole kind is not there."""
+        resource = self._resource(api_version, kind)
+        if resource is None:
+            return None
+        from kubernetes.dynamic.exceptions import NotFoundError
+
+        with _told(f"{kind} {name}"):
+            try:
+                return _plain(resource.get(name=name, namespace=namespace))
+            except NotFoundError:
+                return None
+
+    def objects(
+        self, api_version: str, kind: str, namespace: str | None = None, *, labels: str = "", fields: str = ""
+    ) -> list[Object]:
+        """Return the objects of a kind, in one namespace or all; none when the kind is unknown to the cluster.
+
+        Args:
+            api_version: Such as ``apps/v1``.
+            kind: Such as ``Deployment``.
+            namespace: None lists all namespaces.
+            labels: A label selector.
+            fields: A field selector.
+        """
+        resource = self._resource(api_version, kind)
+        if resource is None:
+            return []
+        with _told(f"{kind} objects"):
+            found = resource.get(namespace=namespace, label_selector=labels or None, field_selector=fields or None)
+        # Items of a list come without these two, which every other object has.
+        return [{"apiVersion": api_version, "kind": kind, **item} for item in _plain(found)["items"]]
+
+    def knows(self, api_version: str, kind: str) -> bool:
+        """Return whether the cluster has a kind, such as that of a CustomResourceDefinition."""
+        return self._resource(api_version, kind) is not None
+
+    def apply(self, document: Mapping[str, Any], *, force: bool = True, dry_run: bool = False) -> Object:
+        """Create or change an object by server-side apply and return it as it then is.
+
+        Args:
+            document: The object with the fields that Portside wants; others are left as they are.
+            force: Take over fields that another manager owns; without it, a conflict is refused.
+            dry_run: Have it checked by the API server, webhooks included, and change nothing.
+
+        Raises:
+            ClusterError: The cluster does not know the kind, or refuses the object; the text says why.
+        """
+        resource = self._known(document)
+        metadata = document["metadata"]
+        words = {"dry_run": "All"} if dry_run else {}
+        with _told(f"{document['kind']} {metadata['name']}"):
+            return _plain(
+                self._client.server_side_apply(
+                    resource,
+                    body=dict(document),
+                    namespace=metadata.get("namespace"),
+                    field_manager=FIELD_MANAGER,
+                    force_conflicts=force,
+                    **words,
+                )
+            )
+
+    def patch(self, document: Mapping[str, Any]) -> Object:
+        """Merge fields into an object that exists and return it as it then is; null removes a field."""
+        resource = self._known(document)
+        metadata = document["metadata"]
+        with _told(f"{document['kind']} {metadata['name']}"):
+            return _plain(
+                resource.patch(
+                    body=dict(document),
+                    name=metadata["name"],
+                    namespace=metadata.get("namespace"),
+                    content_type="application/merge-patch+json",
+                )
+            )
+
+    def delete(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> bool:
+        """Delete an object and what it owns; return whether it was there."""
+        resource = self._resource(api_version, kind)
+        if resource is None:
+            return False
+        from kubernetes.dynamic.exceptions import NotFoundError
+
+        with _told(f"{kind} {name}"):
+            try:
+                resource.delete(name=name, namespace=namespace, body={"propagationPolicy": "Background"})
+            except NotFoundError:
+                return False
+            return True
+
+    def version(self) -> str:
+        """Return the API server's version, such as ``v1.34.4``."""
+        version: str = self._client.version["kubernetes"]["gitVersion"]
+        return version
+
+    def log_lines(
+        self, pod: str, namespace: str, *, container: str | None = None, follow: bool = False, **words: Any
+    ) -> Iterator[str]:
+        """Yield the lines of a container's log.
+
+        Args:
+            pod: The pod.
+            namespace: Its namespace.
+            container: One of its containers; None where it has only one.
+            follow: Go on until the container ends.
+            words: What the API takes besides: ``tail_lines``, ``since_seconds``, ``previous``.
+        """
+        from kubernetes.client import CoreV1Api
+
+        with _told(f"the log of pod {pod}"):
+            stream: Any = CoreV1Api(self._client.client).read_namespaced_pod_log(
+                pod, namespace, container=container, follow=follow, _preload_content=False, **words
+            )
+            rest = b""
+            for chunk in stream.stream():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield line.decode(errors="replace")
+            if rest:
+                yield rest.decode(errors="replace")
+
+    def _known(self, document: Mapping[str, Any]) -> Any:
+        api_version, kind = document["apiVersion"], document["kind"]
+        resource = self._resource(api_version, kind)
+        if resource is None:
+            raise ClusterError(
+                f"the cluster does not know {kind} ({api_version}): its controller is not installed; run `make install`"
+            )
+        return resource
+
+    def _resource(self, api_version: str, kind: str) -> Any:
+        from kubernetes.dynamic.exceptions import ResourceNotFoundError
+
+        with _told("the cluster"):
+            try:
+                return self._client.resources.get(api_version=api_version, kind=kind)
+            except ResourceNotFoundError:
+                return None
+
+
+def _plain(instance: Any) -> Object:
+    found: Object = instance.to_dict()
+    return found
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Turn the client's errors into one sentence each."""
+    from kubernetes.client import ApiException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except ApiException as err:
+        raise ClusterError(f"{what}: {_reason(err)}") from err
+    except HTTPError as err:
+        raise ClusterError(f"{what} cannot be reached ({err}); is the cluster up, and KUBECONFIG its own?") from err
+
+
+def _reason(err: Any) -> str:
+    """Return the sentence of the API server's answer."""
+    try:
+        return str(json.loads(err.body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {err.status} {err.reason}"
