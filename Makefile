@@ -5,6 +5,8 @@ SHELL := /bin/bash
 
 HTTP_PORT ?= 8080
 GRPC_PORT ?= 8081
+# Whose overlays `make install` applies: kind, staging or production.
+PLACE ?= kind
 # The first of these that is new enough; set PYTHON to choose another.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
@@ -13,7 +15,7 @@ UV_VERSION := 0.13.9
 UV = $(shell command -v uv || echo .venv/bin/uv)
 BIN := .venv/bin
 
-.PHONY: help setup run test check format e2e bench bench-mlserver clean
+.PHONY: help setup run test check format cluster install e2e bench bench-mlserver clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -54,6 +56,12 @@ check: setup ## lint, types, architecture
 
 format: setup ## format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+cluster: setup ## make a kind cluster with the platform on it; needs docker, kind and kubectl
+	@PORTSIDE=$(BIN)/portside ./kind-cluster.sh $(ARGS)
+
+install: setup ## install the platform on $KUBECONFIG's cluster; PLACE=production, DOWNLOADS=folder
+	@$(BIN)/portside install --place $(PLACE) $(if $(DOWNLOADS),--downloads $(DOWNLOADS)) $(ARGS)
 
 e2e: setup ## run the tests that need a cluster, against $KUBECONFIG
 	@$(BIN)/pytest tests/e2e $(ARGS)

@@ -12,9 +12,12 @@ from predictors.errors import PredictorError
 
 #: Of each command: the module and attribute that define it, and its line in the list of commands.
 _COMMANDS: Final = {
+    "doctor": ("cluster.install_commands", "doctor", "Look a cluster over and say what to do."),
     "inspect": ("predictors.commands", "inspect", "Show what an artifact holds and which scorer serves it."),
+    "install": ("cluster.install_commands", "install", "Install the platform on a cluster."),
     "pack": ("predictors.commands", "pack", "Pack a fitted model into a verified artifact."),
     "predict": ("predictors.commands", "predict", "Send a V2 request to a server and print its answer."),
+    "publish": ("pipelines.commands", "publish", "Publish an artifact to a bucket or folder; never over a version."),
     "serve": ("predictors.commands", "serve", "Serve artifacts over REST and gRPC."),
     "train": ("pipelines.commands", "train", "Train and evaluate one of the use cases on its real data."),
 }

@@ -2,6 +2,7 @@
 """The only edge to Kubernetes: objects are plain dictionaries, and a refusal is one sentence."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -29,9 +30,13 @@ class Cluster:
         from kubernetes import client, config
         from kubernetes.dynamic import DynamicClient
 
+        settings = client.Configuration()
         try:
-            settings = client.Configuration()
-            config.load_config(context=context, client_configuration=settings)
+            # Inside a pod there is no kubeconfig, and none is asked for by its context.
+            if context is None and "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+                config.load_incluster_config(client_configuration=settings)
+            else:
+                config.load_kube_config(context=context, client_configuration=settings)
         except config.ConfigException as err:
             raise ClusterError(f"no usable kubeconfig ({err}); set KUBECONFIG, or name a context of it") from err
         # A server that cannot be reached is told at once, not after the client's own minutes of retries.
@@ -77,13 +82,21 @@ class Cluster:
         """Return whether the cluster has a kind, such as that of a CustomResourceDefinition."""
         return self._resource(api_version, kind) is not None
 
-    def apply(self, document: Mapping[str, Any], *, force: bool = True, dry_run: bool = False) -> Object:
+    def apply(
+        self,
+        document: Mapping[str, Any],
+        *,
+        force: bool = True,
+        dry_run: bool = False,
+        manager: str = FIELD_MANAGER,
+    ) -> Object:
         """Create or change an object by server-side apply and return it as it then is.
 
         Args:
             document: The object with the fields that Portside wants; others are left as they are.
             force: Take over fields that another manager owns; without it, a conflict is refused.
             dry_run: Have it checked by the API server, webhooks included, and change nothing.
+            manager: Who owns the fields. One that leaves out a field it applied before removes it.
 
         Raises:
             ClusterError: The cluster does not know the kind, or refuses the object; the text says why.
@@ -97,7 +110,7 @@ class Cluster:
                     resource,
                     body=dict(document),
                     namespace=metadata.get("namespace"),
-                    field_manager=FIELD_MANAGER,
+                    field_manager=manager,
                     force_conflicts=force,
                     **words,
                 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of this part: train."""
+"""The commands of this part: publish, train."""
 
 import logging
 from pathlib import Path
@@ -7,6 +7,27 @@ from pathlib import Path
 import click
 
 _log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("root")
+@click.option(
+    "--endpoint-url", metavar="URL", help="An S3 server of one's own.  [default: AWS_ENDPOINT_URL, else Amazon's]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def publish(folder: Path, root: str, *, endpoint_url: str | None, as_json: bool) -> None:
+    """Verify the artifact in FOLDER and publish it as ROOT/NAME/VERSION, which must not exist yet.
+
+    ROOT is s3://BUCKET[/PREFIX], gs://BUCKET[/PREFIX] or a local folder. The version is there for others once all of
+    its files are.
+    """
+    import orjson
+
+    from pipelines.registry import open_registry
+
+    address = open_registry(root, endpoint_url=endpoint_url).publish(folder)
+    click.echo(orjson.dumps({"artifact": address}) if as_json else f"published {address}")
 
 
 @click.command()

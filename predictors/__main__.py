@@ -14,10 +14,12 @@ from predictors.serving.settings import Settings
 
 
 def main() -> int:
-    """Serve the artifact that KServe's storage initializer put in place; return the exit code."""
+    """Serve the artifact, or plain ONNX file, that KServe's storage initializer put in place; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m predictors", description=__doc__, allow_abbrev=False)
     parser.add_argument("--model_name", help="the name to serve the model under; its own by default")
-    parser.add_argument("--model_dir", type=Path, default=Path("/mnt/models"), help="the artifact's folder")
+    parser.add_argument(
+        "--model_dir", type=Path, default=Path("/mnt/models"), help="the folder of the artifact, or of one .onnx file"
+    )
     parser.add_argument("--http_port", type=int, help="REST (8080)")
     parser.add_argument("--grpc_port", type=int, help="gRPC (8081)")
     parser.add_argument("--workers", type=int, help="processes that answer (1)")

@@ -98,7 +98,7 @@ def inspect(folder: Path, *, verify_key: Path | None, as_json: bool) -> None:
 @click.option("--send", type=_FILE, metavar="FILE", help="Once ready, send this V2 request and print the answer.")
 @_trust_options
 def serve(folders: tuple[Path, ...], *, name: str | None, send: Path | None, **words: Any) -> None:
-    """Serve the artifacts in FOLDERS until Ctrl-C. Settings may also come from PREDICTOR_* variables."""
+    """Serve the artifacts (or plain ONNX files) in FOLDERS until Ctrl-C. Settings may also come from PREDICTOR_* variables."""
     from predictors.serving.logs import set_up_logs
     from predictors.serving.main import serve as serve_artifacts
     from predictors.serving.settings import PREFIX, Settings
@@ -124,7 +124,11 @@ def serve(folders: tuple[Path, ...], *, name: str | None, send: Path | None, **w
 @click.option(
     "--input", "source", required=True, type=click.File("rb"), help="A V2 request as JSON; - is standard input."
 )
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="The server.")
+@click.option(
+    "--url",
+    help="The server.  [default: http://MODEL.localhost:8080, which is this machine: a server here, or the gateway of a "
+    "local cluster]",
+)
 @click.option("--version", help="Ask this version of the model.")
 @click.option("--wait", type=float, default=0.0, metavar="SECONDS", help="Wait that long for the model to be ready.")
 @click.option(
@@ -148,5 +152,9 @@ def predict(model: str, *, source: Any, as_json: bool, show_request: bool, **wor
 
 def _name_of(folder: Path) -> str:
     from predictors.artifact import MANIFEST, parse_manifest
+    from predictors.plain_onnx import find_plain_onnx, plain_name
 
+    plain = find_plain_onnx(folder)
+    if plain is not None:
+        return plain_name(plain)
     return parse_manifest((folder / MANIFEST).read_bytes(), folder / MANIFEST).name

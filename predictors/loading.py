@@ -19,6 +19,7 @@ from predictors.artifact import GOLDEN, MANIFEST, REFERENCE, Artifact, open_arti
 from predictors.errors import ArtifactError, fault_sentence
 from predictors.golden import check_golden, golden_inputs
 from predictors.joining import joins_exactly
+from predictors.plain_onnx import find_plain_onnx, load_plain_onnx
 from predictors.processing import Processing, processing_class
 from predictors.reference import Reference
 from predictors.scorers.choice import build_scorer
@@ -49,7 +50,7 @@ def load(folder: Path, policy: LoadPolicy | None = None, *, name: str | None = N
     """Return the model in an artifact's folder, verified and warm.
 
     Args:
-        folder: The folder that holds ``artifact.json``.
+        folder: The folder that holds ``artifact.json``, or just one plain ONNX file.
         policy: What the artifact may do; by default no pickle and no signature.
         name: The name to serve it under; its own by default.
 
@@ -58,6 +59,14 @@ def load(folder: Path, policy: LoadPolicy | None = None, *, name: str | None = N
         SettingsError: The policy's key cannot be used.
     """
     policy = policy or LoadPolicy()
+    plain = find_plain_onnx(folder)
+    if plain is not None:
+        if policy.verify_key is not None:
+            raise ArtifactError(
+                f"{plain}: a plain ONNX file is not signed, though a key is configured; pack and sign it: "
+                "portside pack --sign"
+            )
+        return load_plain_onnx(plain, name=name)
     artifact = open_artifact(folder, verify_key=policy.verify_key)
     model = build_model(artifact, policy, name=name)
     golden = check_golden(model, artifact.path(GOLDEN))

@@ -91,6 +91,23 @@ def _move(folder: Path, final: Path) -> Path:
             _add_signature(folder, final)
             return final
         raise PackingError(f"{final}: this version exists with another content; choose a new version")
+    try:
+        put_in_place(folder, final)
+    except OSError as err:
+        raise PackingError(f"{final}: cannot be written: {err.strerror}") from err
+    return final
+
+
+def put_in_place(folder: Path, final: Path) -> None:
+    """Copy a folder to where nothing stands yet, whole or not at all.
+
+    Args:
+        folder: What to copy.
+        final: The place; folders above it are made.
+
+    Raises:
+        OSError: It cannot be written, or a folder with files stands there: of two writers one is told so.
+    """
     final.parent.mkdir(parents=True, exist_ok=True)
     # A rename within one folder is atomic: nobody ever sees half an artifact under its final name.
     staging = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
@@ -98,7 +115,6 @@ def _move(folder: Path, final: Path) -> Path:
         shutil.copytree(folder, staging, dirs_exist_ok=True)
         staging.chmod(0o755)
         staging.rename(final)
-    except OSError as err:
+    except OSError:
         shutil.rmtree(staging, ignore_errors=True)
-        raise PackingError(f"{final}: cannot be written: {err.strerror}") from err
-    return final
+        raise

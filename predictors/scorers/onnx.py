@@ -55,7 +55,8 @@ class OnnxScorer:
         session = open_session(model)
         self._run = session.run
         self._run_options = _run_options()
-        self._errors = runtime_errors()
+        # Of bound memory, as for one row, it raises what it tells as a RuntimeError.
+        self._errors = (*runtime_errors(), RuntimeError)
         given = {node.name: node for node in session.get_inputs()}
         if unknown := given.keys() - {spec.name for spec in inputs}:
             raise ArtifactError(f"model.onnx takes {_listed(unknown)}, which the signature does not have")

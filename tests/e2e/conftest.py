@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The serving image, built once for the session, and three small artifacts for it: one of each scorer.
+"""The platform as a platform team sets it up, once for the session: image, installation, artifacts, services.
 
 ``CLUSTER_KIT`` names the cluster kit's script, which builds the image and gives it to the node. Without it, the
-cluster must be able to pull the image that ``PORTSIDE_IMAGE`` names.
+cluster's nodes must hold the image already, or be able to pull it.
 """
 
 import os
 import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,25 +16,64 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 
 import predictors
+from tests.e2e.gateway import Service
+from tests.e2e.kubernetes import Namespace, kubectl, poll
+from tests.e2e.object_store import object_store_volume, publish
+from tests.e2e.use_cases import NAMES, make_artifact, portside
 
 _ROOT = Path(__file__).parents[2]
 _BUILD_SECONDS = 900
+_READY_SECONDS = 300
 
 
 @pytest.fixture(scope="session")
 def image() -> str:
+    """The serving image, under the name by which the place "kind" asks for it."""
     kit = os.environ.get("CLUSTER_KIT")
-    if kit is None:
-        name = os.environ.get("PORTSIDE_IMAGE")
-        if name is None:
-            pytest.fail("set CLUSTER_KIT to the cluster kit's script, or PORTSIDE_IMAGE to an image to test")
-        return name
-    name = "portside/predictor:e2e"
-    built = subprocess.run(
-        [Path(kit).resolve(), "build-image", _ROOT, name], capture_output=True, text=True, timeout=_BUILD_SECONDS
-    )
-    assert built.returncode == 0, built.stderr
+    name = os.environ.get("PORTSIDE_IMAGE", "portside/predictor:0.1.0")
+    if kit is not None:
+        words = [str(Path(kit).resolve()), "build-image", str(_ROOT), name]
+        built = subprocess.run(words, capture_output=True, text=True, timeout=_BUILD_SECONDS)
+        assert built.returncode == 0, built.stderr
     return name
+
+
+@pytest.fixture(scope="session")
+def platform(image: str) -> None:
+    """Everything below the services, put there by ``portside install``."""
+    object_store_volume()
+    done = portside("install", "--place", "kind", "--no-services")
+    print(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def artifacts(platform: None, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """The artifacts of the three use cases, in the object store too."""
+    out = tmp_path_factory.mktemp("models")
+    made = {name: make_artifact(name, out) for name in NAMES}
+    for folder in made.values():
+        publish(folder)
+    return made
+
+
+@pytest.fixture(scope="session")
+def services(artifacts: Mapping[str, Path]) -> Iterator[Mapping[str, Service]]:
+    """The three services, applied from their overlays and ready."""
+    overlays = [str(_ROOT / "manifests/services" / name / "overlays/kind") for name in NAMES]
+    models = Namespace("models")
+    found = {name: Service(name, f"{name}.localhost") for name in NAMES}
+    try:
+        for overlay in overlays:
+            kubectl("apply", "--kustomize", overlay)
+        for name, service in found.items():
+            poll(_READY_SECONDS, f"{name} to answer through the gateway", service.is_answering)
+        yield found
+    except BaseException:
+        models.dump()
+        raise
+    finally:
+        for overlay in overlays:
+            kubectl("delete", "--kustomize", overlay, "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture(scope="session")

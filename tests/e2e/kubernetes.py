@@ -52,7 +52,7 @@ class Namespace:
         ]
         for words in commands:
             told = kubectl(*words, "--namespace", self.name, check=False)
-            print(f"--- kubectl {' '.join(words)}\n{told}", file=sys.stderr)  # noqa: T201 (pytest shows it)
+            print(f"--- kubectl {' '.join(words)}\n{told}", file=sys.stderr)
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def test_the_image_serves_an_artifact_as_a_restricted_pod_with_a_read_only_root(
         loaded = re.search(rf"serving {local.name} 1\.0\.0 \({scorer}\) .* ready after ([\d.]+) s", log)
         assert loaded is not None, log
         assert {json.loads(line)["level"] for line in log.splitlines()} == {"info"}
-    print(f"\n{local.name} ({scorer}): {seconds:.1f} s from the pod's creation to Ready, loaded in {loaded[1]} s")  # noqa: T201 (the figure is asked for)
+    print(f"\n{local.name} ({scorer}): {seconds:.1f} s from the pod's creation to Ready, loaded in {loaded[1]} s")
 
 
 def test_a_tampered_artifact_never_becomes_ready_and_its_log_says_which_file(image: str, skops_artifact: Path) -> None:
