@@ -62,9 +62,15 @@ def main() -> None:
     """Run the command line; what a caller can mend ends with one sentence and exit code 2."""
     try:
         cli(prog_name="portside")
-    except PredictorError as err:
+    except _mendable() as err:
         click.echo(f"portside: {err}", err=True)
         sys.exit(2)
+
+
+def _mendable() -> tuple[type[Exception], ...]:
+    """Return what callers can mend; asked once it was raised, so that a part that is not installed is not imported."""
+    cluster = sys.modules.get("cluster.errors")
+    return (PredictorError, cluster.ClusterError) if cluster else (PredictorError,)
 
 
 if __name__ == "__main__":

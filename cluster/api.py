@@ -42,7 +42,9 @@ class Cluster:
         # A server that cannot be reached is told at once, not after the client's own minutes of retries.
         settings.retries = False
         with _told("the cluster"):
-            self._client = DynamicClient(client.ApiClient(settings))
+            # What a cluster knows is asked anew each time. The client would keep it in a file that is named after the
+            # address alone, so that the next cluster at that address would be taken for this one: no such file.
+            self._client = DynamicClient(client.ApiClient(settings), cache_file=f"{os.devnull}/none")
         self.server: str = settings.host
 
     def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:

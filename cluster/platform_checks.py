@@ -138,10 +138,11 @@ def _check_condition(check: str, found: Object | None, name: str) -> Finding:
 def _addresses(cluster: Cluster, gateway: Mapping[str, Any]) -> str:
     addresses = [address["value"] for address in gateway.get("status", {}).get("addresses", [])]
     services = cluster.objects("v1", "Service", labels=f"gateway.envoyproxy.io/owning-gateway-name={_GATEWAY}")
+    # Envoy Gateway names a Service's ports by protocol; a user knows the listeners' names.
+    names = {listener["port"]: listener["name"] for listener in gateway["spec"].get("listeners", [])}
     ports = [
-        f"{port['name'].partition('-')[0]} {port['port']} (NodePort {port['nodePort']})"
-        if "nodePort" in port
-        else f"{port['name'].partition('-')[0]} {port['port']}"
+        f"{names.get(port['port'], port['name'])} {port['port']}"
+        + (f" (NodePort {port['nodePort']})" if "nodePort" in port else "")
         for service in services
         for port in service["spec"]["ports"]
     ]

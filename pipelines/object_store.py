@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ _CREDENTIALS: Final = {
     "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, of someone who may write there",
     "gs": "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
 }
+
+_REFUSED: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 #: Seconds until a server that does not take a connection is given up; s3fs itself tries five times.
 _CONNECT_SECONDS: Final = 5
@@ -52,9 +55,11 @@ class ObjectStore:
         Raises:
             RegistryError: The bucket is not there, or cannot be looked at.
         """
+        prefix = f"{self._place}/{folder}/"
         with self._told():
-            found = self._files.find(f"{self._place}/{folder}/")
-        return {path.removeprefix(f"{self._place}/{folder}/") for path in found}
+            found = self._files.find(prefix)
+        # Of a folder that was empty when listed, and no longer is a moment later, s3fs gives the folder itself.
+        return {path.removeprefix(prefix) for path in found if path.startswith(prefix)}
 
     def read(self, path: str) -> bytes | None:
         """Return an object's content; None when there is none."""
@@ -135,14 +140,26 @@ def _errors_of(scheme: str) -> tuple[type[Exception], ...]:
 
 def _is_taken(err: OSError) -> bool:
     """Return whether a conditional write was refused because there is an object, or another write of it is under way."""
-    code = getattr(err.__cause__, "response", {}).get("Error", {}).get("Code")
+    code = _answer(err).get("Error", {}).get("Code")
     return isinstance(err, FileExistsError) or code in ("PreconditionFailed", "412", "ConditionalRequestConflict")
+
+
+def _answer(err: Exception) -> dict[str, Any]:
+    """Return the S3 server's answer as botocore has it; an empty one where there was none."""
+    answer: dict[str, Any] = getattr(err.__cause__, "response", None) or getattr(err, "response", None) or {}
+    return answer
 
 
 def _sentence(root: str, scheme: str, err: Exception) -> str:
     name = type(err).__name__
+    answer = _answer(err)
+    if answer:
+        told = answer.get("Error", {}).get("Message") or str(err)
+        if answer.get("ResponseMetadata", {}).get("HTTPStatusCode") in _REFUSED:
+            return f"{root}: access is refused ({told}); {_CREDENTIALS[scheme]}"
+        return f"{root}: the server refuses: {told}"
     if "Credential" in name or "Auth" in name or "Profile" in name:
         return f"{root}: {err}; {_CREDENTIALS[scheme]}"
     if "Connect" in name or "Timeout" in name:
         return f"{root}: the server cannot be reached ({err}); is it up, and is the endpoint right?"
-    return f"{root}: {str(err) or name}"
+    return f"{root}: {' '.join(str(err).split()) or name}"
