@@ -12,14 +12,18 @@ from predictors.errors import PredictorError
 
 #: Of each command: the module and attribute that define it, and its line in the list of commands.
 _COMMANDS: Final = {
+    "deploy": ("cluster.commands", "deploy", "Serve an artifact on a cluster, or bring a new version in."),
     "doctor": ("cluster.install_commands", "doctor", "Look a cluster over and say what to do."),
     "inspect": ("predictors.commands", "inspect", "Show what an artifact holds and which scorer serves it."),
     "install": ("cluster.install_commands", "install", "Install the platform on a cluster."),
+    "logs": ("cluster.commands", "logs", "Print what a service's pods have logged."),
     "pack": ("predictors.commands", "pack", "Pack a fitted model into a verified artifact."),
     "predict": ("predictors.commands", "predict", "Send a V2 request to a server and print its answer."),
     "publish": ("pipelines.commands", "publish", "Publish an artifact to a bucket or folder; never over a version."),
     "serve": ("predictors.commands", "serve", "Serve artifacts over REST and gRPC."),
+    "status": ("cluster.commands", "status", "Show how services fare, and why one is not ready."),
     "train": ("pipelines.commands", "train", "Train and evaluate one of the use cases on its real data."),
+    "undeploy": ("cluster.commands", "undeploy", "Take a service away; its artifact stays."),
 }
 
 
@@ -54,7 +58,7 @@ def cli(*, quiet: bool) -> None:
     Shell completion: eval "$(_PORTSIDE_COMPLETE=bash_source portside)", likewise zsh_source and fish_source.
     """
     logging.basicConfig(level=logging.WARNING, format="portside: %(message)s", stream=sys.stderr)
-    for part in ("pipelines", "predictors"):
+    for part in ("cluster", "pipelines", "predictors"):
         logging.getLogger(part).setLevel(logging.WARNING if quiet else logging.INFO)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bucket on S3 or Google Cloud Storage, as far as a registry needs it, and its refusals as one sentence each."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -123,6 +124,8 @@ def _file_system(scheme: str, endpoint_url: str | None) -> Any:
     if scheme == "s3":
         once = {"connect_timeout": _CONNECT_SECONDS, "retries": {"total_max_attempts": 1}}
         return implementation(endpoint_url=endpoint_url, config_kwargs=once, **fresh)
+    # It logs each error with a traceback besides raising it.
+    logging.getLogger(package).setLevel(logging.CRITICAL)
     return implementation(endpoint_url=endpoint_url, **fresh)
 
 
@@ -139,7 +142,7 @@ def _errors_of(scheme: str) -> tuple[type[Exception], ...]:
 
 
 def _is_taken(err: OSError) -> bool:
-    """Return whether a conditional write was refused because there is an object, or another write of it is under way."""
+    """Return whether a conditional write was refused because there is an object, or another such write is under way."""
     code = _answer(err).get("Error", {}).get("Code")
     return isinstance(err, FileExistsError) or code in ("PreconditionFailed", "412", "ConditionalRequestConflict")
 

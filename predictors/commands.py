@@ -98,7 +98,10 @@ def inspect(folder: Path, *, verify_key: Path | None, as_json: bool) -> None:
 @click.option("--send", type=_FILE, metavar="FILE", help="Once ready, send this V2 request and print the answer.")
 @_trust_options
 def serve(folders: tuple[Path, ...], *, name: str | None, send: Path | None, **words: Any) -> None:
-    """Serve the artifacts (or plain ONNX files) in FOLDERS until Ctrl-C. Settings may also come from PREDICTOR_* variables."""
+    """Serve the artifacts, or plain ONNX files, in FOLDERS until Ctrl-C.
+
+    Settings may also come from PREDICTOR_* variables.
+    """
     from predictors.serving.logs import set_up_logs
     from predictors.serving.main import serve as serve_artifacts
     from predictors.serving.settings import PREFIX, Settings
@@ -126,8 +129,8 @@ def serve(folders: tuple[Path, ...], *, name: str | None, send: Path | None, **w
 )
 @click.option(
     "--url",
-    help="The server.  [default: http://MODEL.localhost:8080, which is this machine: a server here, or the gateway of a "
-    "local cluster]",
+    help="The server.  [default: http://MODEL.localhost:8080 at 127.0.0.1, where a server on this machine answers, or "
+    "the gateway of a local cluster]",
 )
 @click.option("--version", help="Ask this version of the model.")
 @click.option("--wait", type=float, default=0.0, metavar="SECONDS", help="Wait that long for the model to be ready.")

@@ -51,10 +51,11 @@ def test_help_lists_every_command() -> None:
         "serve",
         "inspect",
         "predict",
+        "publish",
     }
 
 
-@pytest.mark.parametrize("command", ["train", "pack", "serve", "inspect", "predict"])
+@pytest.mark.parametrize("command", ["train", "pack", "serve", "inspect", "predict", "publish"])
 def test_every_command_explains_itself(command: str) -> None:
     ended = portside(command, "--help")
     assert ended.returncode == 0

@@ -89,7 +89,7 @@ def test_the_table_of_fields_has_every_field_of_the_manifest() -> None:
 
 
 def test_every_option_named_is_one_of_some_command(tmp_path: Path) -> None:
-    commands = ("train", "pack", "inspect", "serve", "predict")
+    commands = ("train", "pack", "inspect", "serve", "predict", "publish")
     helps = [_run("portside", command, "--help", cwd=tmp_path) for command in commands]
     helps.append(_run(sys.executable, "-m", "predictors", "--help", cwd=tmp_path))
     known = {option for told in helps for option in _OPTION.findall(told)}

@@ -56,7 +56,7 @@ class OnnxScorer:
         self._run = session.run
         self._run_options = _run_options()
         # Of bound memory, as for one row, it raises what it tells as a RuntimeError.
-        self._errors = (*runtime_errors(), RuntimeError)
+        self._errors: tuple[type[Exception], ...] = (*runtime_errors(), RuntimeError)
         given = {node.name: node for node in session.get_inputs()}
         if unknown := given.keys() - {spec.name for spec in inputs}:
             raise ArtifactError(f"model.onnx takes {_listed(unknown)}, which the signature does not have")

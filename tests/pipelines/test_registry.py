@@ -19,7 +19,7 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from werkzeug.serving import make_server
@@ -30,6 +30,7 @@ from predictors import load, open_artifact, pack
 X, Y = load_iris(return_X_y=True)
 BUCKET = "models"
 KEYS = {"AWS_ACCESS_KEY_ID": "access", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+ROUNDS = 5
 #: Of a machine that has its own: none of them may reach these tests, nor may the tests reach a real bucket.
 NOT_SET = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3")
 
@@ -75,7 +76,7 @@ class Store(NamedTuple):
     last_write: LastWrite
     client: Any
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def objects(self, prefix: str = "") -> list[str]:
         found = self.client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
         return [entry["Key"] for entry in found]
 
@@ -98,7 +99,7 @@ class Store(NamedTuple):
 
     def download(self, prefix: str, folder: Path) -> Path:
         folder.mkdir()
-        for key in self.keys(f"{prefix}/"):
+        for key in self.objects(f"{prefix}/"):
             self.client.download_file(BUCKET, key, str(folder / key.removeprefix(f"{prefix}/")))
         return folder
 
@@ -130,7 +131,7 @@ def store(server: tuple[str, LastWrite], monkeypatch: pytest.MonkeyPatch) -> Ite
     client.create_bucket(Bucket=BUCKET)
     found = Store(url, last_write, client)
     yield found
-    for key in found.keys():
+    for key in found.objects():
         client.delete_object(Bucket=BUCKET, Key=key)
     client.delete_bucket(Bucket=BUCKET)
     client.close()
@@ -176,7 +177,7 @@ def names(folder: Path) -> list[str]:
 def test_a_version_is_published_to_a_bucket_whole(store: Store, artifact: Path, tmp_path: Path) -> None:
     ended = publish(artifact, "s3://models")
     assert (ended.returncode, ended.stdout) == (0, "published s3://models/iris/1.0.0\n"), ended.stderr
-    assert store.keys() == [f"iris/1.0.0/{name}" for name in names(artifact)]
+    assert store.objects() == [f"iris/1.0.0/{name}" for name in names(artifact)]
     served = load(store.download("iris/1.0.0", tmp_path / "mnt"))
     assert served.predict({"input": X})["label"].tolist() == load(artifact).predict({"input": X})["label"].tolist()
 
@@ -184,7 +185,7 @@ def test_a_version_is_published_to_a_bucket_whole(store: Store, artifact: Path, 
 def test_a_root_may_be_a_part_of_a_bucket_and_the_server_an_option(store: Store, artifact: Path) -> None:
     ended = publish(artifact, "s3://models/team/a/", "--endpoint-url", store.url, "--json", AWS_ENDPOINT_URL=None)
     assert orjson.loads(ended.stdout) == {"artifact": "s3://models/team/a/iris/1.0.0"}
-    assert store.keys() == [f"team/a/iris/1.0.0/{name}" for name in names(artifact)]
+    assert store.objects() == [f"team/a/iris/1.0.0/{name}" for name in names(artifact)]
 
 
 def test_a_signature_is_published_too(store: Store, tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ def test_a_signature_is_published_too(store: Store, tmp_path: Path) -> None:
     private = Ed25519PrivateKey.generate()
     key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     assert publish(packed(tmp_path, signing_key=key), "s3://models").returncode == 0
-    assert "iris/1.0.0/artifact.sig" in store.keys()
+    assert "iris/1.0.0/artifact.sig" in store.objects()
 
 
 def test_a_version_whose_name_begins_alike_is_another_one(store: Store, artifact: Path) -> None:
@@ -209,7 +210,7 @@ def test_a_published_version_is_never_overwritten(store: Store, artifact: Path, 
     )
     assert "this version exists, and is this very artifact" in refused(artifact, "s3://models")
     assert store.client.get_object(Bucket=BUCKET, Key="iris/1.0.0/golden.json")["Body"].read() == before
-    assert store.keys() == [f"iris/1.0.0/{name}" for name in names(artifact)]
+    assert store.objects() == [f"iris/1.0.0/{name}" for name in names(artifact)]
 
 
 def test_a_half_uploaded_version_is_completed(store: Store, artifact: Path, tmp_path: Path) -> None:
@@ -226,20 +227,20 @@ def test_what_a_killed_publisher_began_the_same_artifact_completes_and_no_other(
         assert store.last_write.arrived.wait(60)
         process.kill()
         process.wait()
-    left = store.keys()
+    left = store.objects()
     assert "iris/1.0.0/golden.json" in left
     assert "iris/1.0.0/artifact.json" not in left
     assert "another artifact is being published as this version" in refused(other, "s3://models")
-    assert store.keys() == left
+    assert store.objects() == left
     assert publish(artifact, "s3://models").returncode == 0
     assert open_artifact(store.download("iris/1.0.0", tmp_path / "mnt")).manifest.name == "iris"
-    assert store.keys() == [f"iris/1.0.0/{name}" for name in names(artifact)]
+    assert store.objects() == [f"iris/1.0.0/{name}" for name in names(artifact)]
 
 
 def test_a_file_that_is_not_the_artifacts_own_is_not_published_with_it(store: Store, artifact: Path) -> None:
     store.put("iris/1.0.0/model.onnx", b"of another artifact")
     assert "s3://models/iris/1.0.0/model.onnx: not a file of this artifact" in refused(artifact, "s3://models")
-    assert "iris/1.0.0/artifact.json" not in store.keys()
+    assert "iris/1.0.0/artifact.json" not in store.objects()
 
 
 def test_of_two_commands_at_once_one_publishes(store: Store, artifact: Path, other: Path, tmp_path: Path) -> None:
@@ -251,30 +252,29 @@ def test_of_two_commands_at_once_one_publishes(store: Store, artifact: Path, oth
     assert there.manifest == open_artifact(winner).manifest
 
 
-@pytest.mark.parametrize("alike", [False, True], ids=["of two artifacts", "of one artifact"])
-@pytest.mark.parametrize("place", ["bucket", "folder"])
-def test_of_publishers_at_once_exactly_one_wins(
-    place: str, alike: bool, store: Store, artifact: Path, other: Path, tmp_path: Path
-) -> None:
-    rounds, publishers = 5, 4
-    folders = [artifact, artifact if alike else other] * (publishers // 2)
-    won = []
-    for number in range(rounds):
-        root = f"s3://models/{number}" if place == "bucket" else str(tmp_path / str(number))
-        outcomes = at_once(root, folders)
-        (winner,) = [folder for folder, refusal in zip(folders, outcomes, strict=True) if refusal is None]
-        there = tmp_path / f"{number}-mnt"
-        if place == "bucket":
-            store.download(f"{number}/iris/1.0.0", there)
-        else:
-            (tmp_path / str(number) / "iris" / "1.0.0").rename(there)
-        won.append(open_artifact(there).manifest == open_artifact(winner).manifest)
-    assert won == [True] * rounds
-    assert [key for key in store.keys() if key.endswith(".publishing")] == []
+@pytest.fixture(params=[False, True], ids=["of two artifacts", "of one artifact"])
+def rivals(request: pytest.FixtureRequest, artifact: Path, other: Path) -> list[Path]:
+    return [artifact, artifact if request.param else other] * 2
 
 
-def at_once(root: str, folders: list[Path]) -> list[str | None]:
-    """Publish these artifacts from as many threads at once; return the refusal of each, None where it was published."""
+def test_of_publishers_at_once_exactly_one_wins_a_bucket(store: Store, rivals: list[Path], tmp_path: Path) -> None:
+    for number in range(ROUNDS):
+        winner = winner_at_once(f"s3://models/{number}", rivals)
+        there = open_artifact(store.download(f"{number}/iris/1.0.0", tmp_path / str(number)))
+        assert there.manifest == open_artifact(winner).manifest
+    assert [key for key in store.objects() if key.endswith(".publishing")] == []
+
+
+def test_of_publishers_at_once_exactly_one_wins_a_folder(rivals: list[Path], tmp_path: Path) -> None:
+    for number in range(ROUNDS):
+        winner = winner_at_once(str(tmp_path / str(number)), rivals)
+        there = open_artifact(tmp_path / str(number) / "iris" / "1.0.0")
+        assert there.manifest == open_artifact(winner).manifest
+        assert names(tmp_path / str(number) / "iris") == ["1.0.0"]
+
+
+def winner_at_once(root: str, folders: list[Path]) -> Path:
+    """Publish these artifacts from as many threads at once, and return the only one that was published."""
     start = threading.Barrier(len(folders))
 
     def publish_one(folder: Path) -> str | None:
@@ -287,7 +287,9 @@ def at_once(root: str, folders: list[Path]) -> list[str | None]:
         return None
 
     with ThreadPoolExecutor(len(folders)) as pool:
-        return list(pool.map(publish_one, folders))
+        refusals = list(pool.map(publish_one, folders))
+    (winner,) = [folder for folder, refusal in zip(folders, refusals, strict=True) if refusal is None]
+    return winner
 
 
 def test_a_missing_bucket_is_told_by_its_name(store: Store, artifact: Path) -> None:
@@ -345,12 +347,10 @@ def test_what_is_not_an_intact_artifact_is_not_published(store: Store, artifact:
     folder = Path(shutil.copytree(artifact, tmp_path / "altered"))
     (folder / "golden.json").write_bytes(b"{}")
     assert "golden.json: its SHA-256 is not the one in artifact.json" in refused(folder, "s3://models")
-    assert store.keys() == []
+    assert store.objects() == []
 
 
-def test_a_version_is_published_to_a_folder_and_never_over_another(
-    artifact: Path, other: Path, tmp_path: Path
-) -> None:
+def test_a_version_is_published_to_a_folder_and_never_over_another(artifact: Path, other: Path, tmp_path: Path) -> None:
     root = tmp_path / "registry"
     assert publish(artifact, root).stdout == f"published {root}/iris/1.0.0\n"
     assert load(root / "iris" / "1.0.0").name == "iris"
