@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, Final
 
 from cluster.errors import ClusterError
@@ -13,6 +14,10 @@ from cluster.errors import ClusterError
 FIELD_MANAGER: Final = "portside"
 
 Object = dict[str, Any]
+
+
+class ConflictError(ClusterError):
+    """Another manager owns a field that was to be applied; the text names both."""
 
 
 class Cluster:
@@ -101,6 +106,7 @@ class Cluster:
             manager: Who owns the fields. One that leaves out a field it applied before removes it.
 
         Raises:
+            ConflictError: Another manager owns a field, and nothing was forced.
             ClusterError: The cluster does not know the kind, or refuses the object; the text says why.
         """
         resource = self._known(document)
@@ -177,6 +183,30 @@ class Cluster:
             if rest:
                 yield rest.decode(errors="replace")
 
+    def ask_pod(self, pod: str, namespace: str, port: int, path: str, *, seconds: float = 2.0) -> Any:
+        """Return what a pod answers to a GET request, parsed from JSON, asked through the API server.
+
+        Args:
+            pod: The pod.
+            namespace: Its namespace.
+            port: The port that it listens on.
+            path: What is asked for, without the leading slash.
+            seconds: How long its answer is waited for.
+
+        Raises:
+            ClusterError: It does not answer, or with an error, or not with JSON.
+        """
+        from kubernetes.client import CoreV1Api
+
+        with _told(f"pod {pod}"):
+            answer: Any = CoreV1Api(self._client.client).connect_get_namespaced_pod_proxy_with_path(
+                f"{pod}:{port}", namespace, path, _preload_content=False, _request_timeout=seconds
+            )
+        try:
+            return json.loads(answer.data)
+        except ValueError as err:
+            raise ClusterError(f"pod {pod} answers {path} with something else than JSON") from err
+
     def _known(self, document: Mapping[str, Any]) -> Any:
         api_version, kind = document["apiVersion"], document["kind"]
         resource = self._resource(api_version, kind)
@@ -210,7 +240,8 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except ApiException as err:
-        raise ClusterError(f"{what}: {_reason(err)}") from err
+        kind = ConflictError if err.status == HTTPStatus.CONFLICT else ClusterError
+        raise kind(f"{what}: {_reason(err)}") from err
     except HTTPError as err:
         raise ClusterError(f"{what} cannot be reached ({err}); is the cluster up, and KUBECONFIG its own?") from err
 

@@ -34,8 +34,8 @@ class Outcome:
 
     def __str__(self) -> str:
         if not self.applied:
-            return f"unchanged ({self.unchanged} objects)"
-        return f"applied ({self.applied} objects" + (f"; {self.unchanged} unchanged)" if self.unchanged else ")")
+            return f"unchanged ({_count(self.unchanged)})"
+        return f"applied ({_count(self.applied)}" + (f"; {self.unchanged} unchanged)" if self.unchanged else ")")
 
 
 def apply_all(
@@ -88,3 +88,7 @@ def _apply(cluster: Cluster, document: Object, deadline: Deadline, manager: str)
             f"{title(document)} could not be applied within {deadline.seconds:g} s: {refusal}"
         ) from refusal
     return answer
+
+
+def _count(objects: int) -> str:
+    return f"{objects} object{'' if objects == 1 else 's'}"

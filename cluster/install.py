@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Installing the platform: controllers, configs, runtimes and services, each waited for before the next."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +77,7 @@ class Installation:
             self._see_to_controllers()
         for group, documents in rendered:
             self._say(group)
-            self._apply(self._plan.place, documents)
+            self._apply(f"place {self._plan.place}", documents)
             if group == "configs":
                 self._set_up_kserve()
         self._say("services")
@@ -152,8 +152,10 @@ class Installation:
     def _services(self) -> list[tuple[str, list[Object]]]:
         if not self._plan.services:
             return []
-        folder = self._plan.manifests / "services"
-        names: Iterable[str] = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        overlays = sorted((self._plan.manifests / "services").glob(f"*/overlays/{self._plan.place}"))
+        if not overlays:
+            raise ClusterError(f"{self._plan.manifests} has no services for the place {self._plan.place}")
+        names = [overlay.parents[1].name for overlay in overlays]
         return [(name, self._render(f"services/{name}")) for name in names]
 
     @property

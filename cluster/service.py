@@ -23,6 +23,7 @@ DISRUPTION_BUDGET: Final = ("policy/v1", "PodDisruptionBudget")
 _ALLOW_PICKLE: Final = "PREDICTOR_ALLOW_PICKLE"
 _KSERVE_ANNOTATIONS: Final = "serving.kserve.io/"
 _DEPLOYMENT_MODE: Final = "serving.kserve.io/deploymentMode"
+_ZONE: Final = "topology.kubernetes.io/zone"
 _CPU_TARGET: Final = 80
 
 
@@ -165,9 +166,6 @@ def _inference_service(service: Service) -> Object:
         },
         "spec": {"predictor": predictor},
     }
-
-
-_ZONE: Final = "topology.kubernetes.io/zone"
 
 
 def _spread(service: Service, key: str) -> Object:

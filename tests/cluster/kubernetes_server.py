@@ -38,6 +38,7 @@ _KINDS = [
     ("gateway.networking.k8s.io/v1", "gatewayclasses", "GatewayClass", False),
     ("gateway.networking.k8s.io/v1", "gateways", "Gateway", True),
     ("serving.kserve.io/v1alpha1", "clusterservingruntimes", "ClusterServingRuntime", False),
+    ("serving.kserve.io/v1beta1", "inferenceservices", "InferenceService", True),
     ("serving.kserve.io/v1alpha1", "clusterstoragecontainers", "ClusterStorageContainer", False),
 ]
 _PLURALS = {(api_version, kind): plural for api_version, plural, kind, _ in _KINDS}
@@ -218,6 +219,7 @@ def _status_of(kind: str) -> Object:
         "APIService": "Available",
         "GatewayClass": "Accepted",
         "Gateway": "Programmed",
+        "InferenceService": "Ready",
     }.get(kind)
     return {"conditions": [{"type": condition, "status": "True", "reason": "Done"}]} if condition else {}
 

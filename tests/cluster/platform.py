@@ -150,6 +150,8 @@ def write_manifests(folder: Path) -> Path:
     manifests, downloads = folder / "manifests", folder / "downloads"
     _write(manifests / "configs" / "overlays" / "kind", configs())
     _write(manifests / "runtimes" / "overlays" / "kind", [runtime()])
+    spam = named("serving.kserve.io/v1beta1", "InferenceService", "spam", "models", spec={})
+    _write(manifests / "services" / "spam" / "overlays" / "kind", [spam])
     settings = ROOT / "manifests" / "configs"
     for path in ("base/kserve-settings.yaml", "overlays/kind/kserve-settings.yaml"):
         target = manifests / "configs" / path

@@ -83,7 +83,7 @@ def test_a_second_run_changes_nothing(cluster: Kubernetes, manifests: Path) -> N
     ended = install(cluster, manifests)
     assert ended.returncode == 0
     assert cluster.changes == before
-    assert "kind             unchanged (7 objects); Gateway portside-system/portside is ready" in ended.stdout
+    assert "place kind       unchanged (7 objects); Gateway portside-system/portside is ready" in ended.stdout
     assert "KServe settings  unchanged" in ended.stdout
 
 
@@ -140,7 +140,7 @@ def test_an_installation_that_was_broken_off_is_taken_up_again(cluster: Kubernet
     begun = deployment("keda", "keda-operator", "ghcr.io/kedacore/keda:2.18.0", annotations={INSTALLATION: "begun"})
     cluster.put(*controllers(), begun)
     ended = install(cluster, manifests)
-    assert "KEDA             2.18.0 unchanged" in ended.stdout or "KEDA             2.18.0 applied" in ended.stdout
+    assert "KEDA             2.18.0 unchanged (1 object)" in ended.stdout
     keda = cluster.get("apps/v1", "Deployment", "keda-operator", "keda")
     assert keda["metadata"]["annotations"][INSTALLATION] == "complete"
 
@@ -189,6 +189,16 @@ def test_another_image_takes_the_place_of_the_overlays(cluster: Kubernetes, mani
     assert install(cluster, manifests, "--image", image).returncode == 0
     runtime = cluster.get("serving.kserve.io/v1alpha1", "ClusterServingRuntime", "portside")
     assert runtime["spec"]["containers"][0]["image"] == image
+
+
+def test_services_come_last_and_only_when_asked_for(cluster: Kubernetes, manifests: Path) -> None:
+    cluster.put(*controllers())
+    assert "none             applied with --services" in install(cluster, manifests).stdout
+    assert ("apply", "InferenceService spam") not in cluster.writes
+    ended = install(cluster, manifests, "--services")
+    assert ended.returncode == 0, ended.stderr
+    assert cluster.writes[-1] == ("apply", "InferenceService spam")
+    assert "spam             applied (1 object); InferenceService models/spam is ready" in ended.stdout
 
 
 def test_without_controllers_it_asks_for_kserve(cluster: Kubernetes, manifests: Path) -> None:
