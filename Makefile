@@ -5,6 +5,9 @@ SHELL := /bin/bash
 
 HTTP_PORT ?= 8080
 GRPC_PORT ?= 8081
+USE_CASES := maintenance recommender spam
+# Where kind-config.yaml leads to the object store.
+OBJECT_STORE ?= http://127.0.0.1:9000
 # Whose overlays `make install` applies: kind, staging or production.
 PLACE ?= kind
 # The first of these that is new enough; set PYTHON to choose another.
@@ -15,7 +18,7 @@ UV_VERSION := 0.13.9
 UV = $(shell command -v uv || echo .venv/bin/uv)
 BIN := .venv/bin
 
-.PHONY: help setup run test check format cluster install e2e bench bench-mlserver clean
+.PHONY: help setup run test check format cluster install models e2e bench bench-mlserver clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -62,6 +65,18 @@ cluster: setup ## make a kind cluster with the platform on it; needs docker, kin
 
 install: setup ## install the platform on $KUBECONFIG's cluster; PLACE=production, DOWNLOADS=folder
 	@$(BIN)/portside install --place $(PLACE) $(if $(DOWNLOADS),--downloads $(DOWNLOADS)) $(ARGS)
+
+models: $(USE_CASES:%=build/models/%/1.0.0/artifact.json) ## train and pack the use cases, publish them to the kind cluster's object store
+	@set -a; . manifests/components/object-store/credentials.env; \
+	for name in $(USE_CASES); do \
+		$(BIN)/portside publish build/models/$$name/1.0.0 s3://models --endpoint-url $(OBJECT_STORE) --skip-existing; \
+	done
+
+build/models/%/1.0.0/artifact.json: | setup
+	@rm -rf build/models/$*/1.0.0
+	@$(BIN)/portside train $* --out build/$*
+	@$(BIN)/portside pack build/$*/model.joblib --name $* --version 1.0.0 \
+		--sample build/$*/sample.parquet --training build/$*/training.json --out build/models
 
 e2e: setup ## run the tests that need a cluster, against $KUBECONFIG
 	@$(BIN)/pytest tests/e2e $(ARGS)

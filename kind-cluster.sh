@@ -29,4 +29,8 @@ image=$(kubectl kustomize manifests/runtimes/overlays/kind | sed -n 's/^ *image:
 docker build --tag "$image" .
 kind load docker-image "$image" --name "$name"
 
-exec "${PORTSIDE:-.venv/bin/portside}" install --context "kind-$name" --place kind "$@"
+install() { "${PORTSIDE:-.venv/bin/portside}" install --context "kind-$name" --place kind "$@"; }
+# The services load their artifacts from the object store, which comes first.
+install --no-services "$@"
+make --no-print-directory models
+install --skip-controllers "$@"

@@ -10,8 +10,16 @@ from cluster.errors import ClusterError
 SCHEMES: Final = ("s3", "gs", "hf", "https", "http", "pvc", "oci", "oci+native", "hdfs", "webhdfs")
 
 
-def check_artifact_uri(uri: str) -> None:
-    """Refuse a URI that no pod could load a model from.
+_BUCKETS: Final = ("s3", "gs")
+#: One file that the storage initializer unpacks, instead of a folder.
+_ARCHIVES: Final = (".tgz", ".tar.gz", ".tar", ".zip")
+
+
+def folder_uri(uri: str) -> str:
+    """Return a URI of an artifact as KServe has to be given it.
+
+    In a bucket, KServe loads whatever begins with the URI: without a slash at its end, ``1.0.0-rc1`` together with
+    ``1.0.0``.
 
     Raises:
         ClusterError: It is a path of this machine, has another scheme, or names nothing.
@@ -28,3 +36,5 @@ def check_artifact_uri(uri: str) -> None:
         raise ClusterError(f"{uri}: KServe reads no {scheme}:// (it reads {known})")
     if not rest.strip("/") or any(character.isspace() for character in uri):
         raise ClusterError(f"{uri} names no artifact: give the URI of its folder, such as s3://models/spam/1.0.0")
+    is_folder = scheme in _BUCKETS and not uri.endswith(("/", *_ARCHIVES))
+    return f"{uri}/" if is_folder else uri

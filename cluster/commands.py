@@ -101,19 +101,26 @@ def _domain(_ctx: click.Context, _option: click.Parameter, domain: str | None) -
 @click.option("--force", is_flag=True, help="Take over fields that another manager owns.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def deploy(
-    *, context: str | None, wait: float, no_wait: bool, dry_run: bool, force: bool, as_json: bool, **words: Any
+    *,
+    artifact: str,
+    context: str | None,
+    wait: float,
+    no_wait: bool,
+    dry_run: bool,
+    force: bool,
+    as_json: bool,
+    **words: Any,
 ) -> None:
     """Serve an artifact as NAME, or bring a new version of it in.
 
     In a service that is there, what no option names stays as it is. The old version serves until the new one is ready.
     """
     from cluster.api import Cluster
-    from cluster.artifact_uri import check_artifact_uri
+    from cluster.artifact_uri import folder_uri
     from cluster.deploying import apply
     from cluster.deployment_plan import Choices, plan
 
-    choices = Choices(**words)
-    check_artifact_uri(choices.artifact)
+    choices = Choices(artifact=folder_uri(artifact), **words)
     cluster = Cluster(context)
     service = plan(cluster, choices)
     changed = apply(cluster, service, force=force, dry_run=dry_run)

@@ -84,7 +84,7 @@ class Installation:
         for name, documents in services:
             self._apply(name, documents)
         if not services:
-            self._line("none", "applied with --services, once their artifacts are uploaded; or `portside deploy`")
+            self._line("none", "left out, as asked; `portside deploy` serves a model")
 
     def _see_to_controllers(self) -> None:
         """Install the controllers that are missing; all are looked at and fetched before any is changed."""

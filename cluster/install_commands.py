@@ -31,9 +31,9 @@ _MANIFESTS = click.option(
 @click.option("--skip-controllers", is_flag=True, help="See to configs, runtimes and services alone.")
 @click.option(
     "--services/--no-services",
-    default=False,
+    default=True,
     show_default=True,
-    help="Apply the use cases' services too, whose artifacts must be in the store.",
+    help="Whether to apply the use cases' services, whose artifacts must be in the store.",
 )
 @click.option(
     "--timeout",

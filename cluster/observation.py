@@ -13,6 +13,7 @@ _REPLICA_SET: Final = ("apps/v1", "ReplicaSet")
 _POD: Final = ("v1", "Pod")
 _REVISION: Final = "deployment.kubernetes.io/revision"
 _HASH: Final = "pod-template-hash"
+_CONTAINER: Final = "kserve-container"
 _SOURCE: Final = "internal.serving.kserve.io/storage-initializer-sourceuri"
 
 
@@ -60,6 +61,31 @@ class Observed:
         """How many replicas there have to be."""
         replicas: int = self.service["spec"].get("predictor", {}).get("minReplicas", 1)
         return replicas
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the Deployment is that of the InferenceService's present spec.
+
+        KServe does not tell: the ``observedGeneration`` in its status is the Deployment's own. So the two are compared
+        in what a user may change.
+        """
+        if self.deployment is None:
+            return False
+        predictor, template = self.service["spec"].get("predictor", {}), self.deployment["spec"]["template"]
+        model, pod = predictor.get("model", {}), template["spec"]
+        container: Object = next((each for each in pod["containers"] if each["name"] == _CONTAINER), {})
+        account = predictor.get("serviceAccountName")
+        return (
+            _annotation(template, _SOURCE) in ("", self.artifact)
+            and model.get("image") in (None, container.get("image"))
+            and account in (None, pod.get("serviceAccountName"))
+            and set(model.get("args") or []) <= set(container.get("args") or [])
+            and all(variable in container.get("env", []) for variable in model.get("env") or [])
+            and all(
+                _same_amounts(model.get("resources", {}).get(key, {}), container.get("resources", {}).get(key, {}))
+                for key in ("requests", "limits")
+            )
+        )
 
     @property
     def new_pods(self) -> list[Object]:
@@ -167,3 +193,13 @@ def _annotation(document: Mapping[str, Any], key: str) -> str:
 def _owner(document: Mapping[str, Any]) -> str:
     owners = document["metadata"].get("ownerReferences", [])
     return next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
+
+
+def _same_amounts(wanted: Mapping[str, str], found: Mapping[str, str]) -> bool:
+    """Return whether resources are given as wanted; Kubernetes writes ``1000m`` as ``1``."""
+    from kubernetes.utils.quantity import parse_quantity
+
+    return all(
+        name in found and (amount == found[name] or parse_quantity(amount) == parse_quantity(found[name]))
+        for name, amount in wanted.items()
+    )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Why a service is not as it is wanted, in one sentence; pure, from what was observed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,8 @@ _INITIALIZER: Final = "storage-initializer"
 _IMAGE_FAILURES: Final = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 #: A first failed pull may be the registry's mood; these are past it.
 _FINAL_WAITS: Final = ("ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError")
+#: What stands in front of why a pull failed, each naming the image again.
+_PULL_PREAMBLE: Final = re.compile(r'^(Back-off pulling image "[^"]*": ErrImagePull: )?(failed to [^":]+ "[^"]*": )*')
 #: The server's exit code when it refuses what it was given: it would refuse it again.
 _REFUSED: Final = 2
 _STUCK_EVENTS: Final = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedCreate")
@@ -60,16 +63,14 @@ def _of_service(observed: Observed) -> Reason | None:
         failure = model.get("lastFailureInfo", {})
         said = failure.get("message") or failure.get("reason") or "its spec is invalid"
         return Reason(f"KServe refuses it: {in_one_line(said)}", final=True)
-    if not is_taken_up(service):
+    if not observed.is_followed:
         return Reason(_event(observed, "InferenceService", observed.name) or "KServe has not yet taken up its change")
     return None
 
 
 def _of_pods(observed: Observed) -> Reason | None:
     deployment = observed.deployment
-    if deployment is None:
-        return Reason(_event(observed, "InferenceService", observed.name) or "KServe has not yet made its Deployment")
-    if not is_taken_up(deployment):
+    if deployment is None or not is_taken_up(deployment):
         return Reason("its Deployment's last change is not yet taken up")
     new = observed.new_pods
     ready = sum(map(is_ready, new))
@@ -116,13 +117,17 @@ def _of_start(pod: Object, observed: Observed) -> Reason:
         told = f"{title} cannot be scheduled: {in_one_line(scheduled.get('message', ''))}"
     elif status.get("phase") == "Failed":
         told = f"{title} has failed: {in_one_line(status.get('message') or status.get('reason', ''))}"
-    elif any(each["state"].get("running") for each in _containers(status)):
+    elif _is_running(_containers(status)):
         told = f"{title} loads its model"
-    elif any(each["state"].get("running") for each in _initializers(status)):
+    elif _is_running(_initializers(status)):
         told = f"{title} fetches {source_of(pod) or 'its model'}"
     else:
         told = f"{title}: {stuck}" if stuck is not None else f"{title} is being started"
     return Reason(told)
+
+
+def _is_running(containers: Sequence[Object]) -> bool:
+    return any(each.get("state", {}).get("running") is not None for each in containers)
 
 
 def _initializers(status: Mapping[str, Any]) -> list[Object]:
@@ -138,7 +143,8 @@ def _of_container(container: Mapping[str, Any], pod: Object) -> Reason | None:
     waiting = state.get("waiting", {})
     why, said = waiting.get("reason", ""), in_one_line(waiting.get("message", ""))
     if why in _IMAGE_FAILURES:
-        return Reason(f"pod {name}: image {container['image']} cannot be pulled: {said or why}", why in _FINAL_WAITS)
+        said = _PULL_PREAMBLE.sub("", said) or why
+        return Reason(f"pod {name}: image {container['image']} cannot be pulled: {said}", why in _FINAL_WAITS)
     if why in _FINAL_WAITS:
         return Reason(f"pod {name}: {said or why}", final=True)
     ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
@@ -194,7 +200,7 @@ def _of_route(route: Mapping[str, Any]) -> Reason | None:
     )
     if unmet is None:
         return None
-    said = f"{unmet.get('reason', '')}: {in_one_line(unmet.get('message', ''))}"
+    said = f"{unmet.get('reason', '')}: {in_one_line(unmet.get('message', '')).rstrip('.')}"
     if unmet.get("reason") == "NotAllowedByListeners":
         said += f"; label namespace {route['metadata']['namespace']} with portside.dev/gateway=true"
     verb = "is not accepted" if unmet["type"] == "Accepted" else "leads nowhere"

@@ -15,8 +15,9 @@ _log = logging.getLogger(__name__)
 @click.option(
     "--endpoint-url", metavar="URL", help="An S3 server of one's own.  [default: AWS_ENDPOINT_URL, else Amazon's]"
 )
+@click.option("--skip-existing", is_flag=True, help="Where the version exists already, leave it and end well.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def publish(folder: Path, root: str, *, endpoint_url: str | None, as_json: bool) -> None:
+def publish(folder: Path, root: str, *, endpoint_url: str | None, skip_existing: bool, as_json: bool) -> None:
     """Verify the artifact in FOLDER and publish it as ROOT/NAME/VERSION, which must not exist yet.
 
     ROOT is s3://BUCKET[/PREFIX], gs://BUCKET[/PREFIX] or a local folder. The version is there for others once all of
@@ -24,9 +25,15 @@ def publish(folder: Path, root: str, *, endpoint_url: str | None, as_json: bool)
     """
     import orjson
 
-    from pipelines.registry import open_registry
+    from pipelines.registry import VersionExistsError, open_registry
 
-    address = open_registry(root, endpoint_url=endpoint_url).publish(folder)
+    try:
+        address = open_registry(root, endpoint_url=endpoint_url).publish(folder)
+    except VersionExistsError as err:
+        if not skip_existing:
+            raise
+        click.echo(f"left as it is: {err}", err=True)
+        return
     click.echo(orjson.dumps({"artifact": address}) if as_json else f"published {address}")
 
 

@@ -16,10 +16,14 @@ from predictors.artifact import MANIFEST, Artifact, open_artifact
 from predictors.publishing import put_in_place
 from predictors.sealing import SIGNATURE
 
-__all__ = ["Registry", "RegistryError", "open_registry"]
+__all__ = ["Registry", "RegistryError", "VersionExistsError", "open_registry"]
 
 #: What a rename says when another folder stands there.
 _TAKEN: Final = (errno.ENOTEMPTY, errno.EEXIST)
+
+
+class VersionExistsError(RegistryError):
+    """The version is there already; the text says whether it is the same artifact."""
 
 
 class Registry(Protocol):
@@ -30,7 +34,8 @@ class Registry(Protocol):
 
         Raises:
             ArtifactError: The folder is not an intact artifact.
-            RegistryError: The version exists, or the registry cannot be reached or refuses.
+            VersionExistsError: The version exists.
+            RegistryError: The registry cannot be reached or refuses.
         """
         ...
 
@@ -145,7 +150,7 @@ def _claim_of(artifact: Artifact) -> bytes:
     return f"sha256:{hashlib.sha256(content).hexdigest()}\n".encode()
 
 
-def _exists(address: str | Path, there: bytes | None, artifact: Artifact) -> RegistryError:
+def _exists(address: str | Path, there: bytes | None, artifact: Artifact) -> VersionExistsError:
     if there == artifact.path(MANIFEST).read_bytes():
-        return RegistryError(f"{address}: this version exists, and is this very artifact")
-    return RegistryError(f"{address}: this version exists with another content; choose a new version")
+        return VersionExistsError(f"{address}: this version exists, and is this very artifact")
+    return VersionExistsError(f"{address}: this version exists with another content; choose a new version")

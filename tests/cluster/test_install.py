@@ -53,7 +53,7 @@ def test_configs_are_applied_before_runtimes_and_namespaces_before_what_is_in_th
     cluster: Kubernetes, manifests: Path
 ) -> None:
     cluster.put(*controllers())
-    assert install(cluster, manifests).returncode == 0
+    assert install(cluster, manifests, "--no-services").returncode == 0
     applied = [what for verb, what in cluster.writes if verb == "apply"]
     assert sorted(applied[:2]) == ["Namespace models", "Namespace portside-system"]
     assert applied[-1] == "ClusterServingRuntime portside"
@@ -191,11 +191,11 @@ def test_another_image_takes_the_place_of_the_overlays(cluster: Kubernetes, mani
     assert runtime["spec"]["containers"][0]["image"] == image
 
 
-def test_services_come_last_and_only_when_asked_for(cluster: Kubernetes, manifests: Path) -> None:
+def test_services_come_last_and_may_be_left_out(cluster: Kubernetes, manifests: Path) -> None:
     cluster.put(*controllers())
-    assert "none             applied with --services" in install(cluster, manifests).stdout
+    assert "none             left out, as asked" in install(cluster, manifests, "--no-services").stdout
     assert ("apply", "InferenceService spam") not in cluster.writes
-    ended = install(cluster, manifests, "--services")
+    ended = install(cluster, manifests)
     assert ended.returncode == 0, ended.stderr
     assert cluster.writes[-1] == ("apply", "InferenceService spam")
     assert "spam             applied (1 object); InferenceService models/spam is ready" in ended.stdout

@@ -18,8 +18,10 @@ from sklearn.linear_model import LogisticRegression
 import predictors
 from tests.e2e.gateway import Service
 from tests.e2e.kubernetes import Namespace, kubectl, poll
-from tests.e2e.object_store import object_store_volume, publish
+from tests.e2e.object_store import publish
+from tests.e2e.prometheus import prometheus_image
 from tests.e2e.use_cases import NAMES, make_artifact, portside
+from tests.e2e.volumes import object_store_volume
 
 _ROOT = Path(__file__).parents[2]
 _BUILD_SECONDS = 900
@@ -41,6 +43,9 @@ def image() -> str:
 @pytest.fixture(scope="session")
 def platform(image: str) -> None:
     """Everything below the services, put there by ``portside install``."""
+    kit = os.environ.get("CLUSTER_KIT")
+    if kit is not None:
+        prometheus_image(kit)
     object_store_volume()
     done = portside("install", "--place", "kind", "--no-services")
     print(done.stdout)

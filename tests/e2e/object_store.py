@@ -15,7 +15,7 @@ _CREDENTIALS = Path(__file__).parents[2] / "manifests/components/object-store/cr
 
 def publish(artifact: Path) -> None:
     """Upload an artifact with ``portside publish``."""
-    portside("publish", str(artifact), ROOT, "--endpoint-url", _ENDPOINT, **_credentials())
+    portside("publish", str(artifact), ROOT, "--endpoint-url", _ENDPOINT, environ=_credentials())
 
 
 def upload(path: Path, key: str) -> None:

@@ -58,8 +58,9 @@ def image_name() -> str:
 
 
 def _compiled(version: str) -> Path:
-    """Return a folder with ``prometheus`` and ``promtool``, compiled unless they are there already."""
-    folder = ROOT / "build" / f"prometheus-{version}"
+    """Return a folder with ``prometheus`` and ``promtool``, compiled unless an earlier run did so."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "portside" / f"prometheus-{version}"
     if (folder / "prometheus").exists() and (folder / "promtool").exists():
         return folder
     told = _run("go", "mod", "download", "-json", f"{_MODULE}@{_MODULE_VERSIONS[version]}")

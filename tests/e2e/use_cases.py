@@ -34,14 +34,16 @@ def golden_tensors(artifact: Path) -> list[dict[str, npt.NDArray[Any]]]:
     return [_tensors(each["request"]) for each in golden["requests"] if each["outputs"] is not None]
 
 
-def portside(*words: str, check: bool = True, **environ: str) -> subprocess.CompletedProcess[str]:
+def portside(
+    *words: str, check: bool = True, environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command line; AssertionError with what it said when it fails and that matters."""
     done = subprocess.run(
         [sys.executable, "-m", "portside", *words],
         capture_output=True,
         text=True,
         timeout=_TRAIN_SECONDS,
-        env={**os.environ, **environ},
+        env={**os.environ, **(environ or {})},
         check=False,
     )
     if check and done.returncode != 0:

@@ -141,10 +141,11 @@ def test_prometheus_may_see_pods_in_two_namespaces_and_nothing_else(platform_wit
     assert not [document for document in documents if document["kind"].startswith("ClusterRole")]
 
 
-def test_predictors_get_the_credentials_of_the_object_store(platform_with: Rendered) -> None:
-    documents = platform_with("object-store")
+def test_predictors_get_the_credentials_of_the_object_store() -> None:
+    documents = render(MANIFESTS / "configs/overlays/kind")
+    named = {(each["kind"], each["metadata"]["name"]): each for each in documents}
     secrets = {each["metadata"]["namespace"]: each for each in documents if each["kind"] == "Secret"}
-    account, store = one(documents, "ServiceAccount"), one(documents, "Service")
+    account, store = named["ServiceAccount", "models"], named["Service", "object-store"]
     (port,) = store["spec"]["ports"]
     assert secrets["models"]["data"] == secrets["portside-system"]["data"]
     assert account["metadata"]["namespace"] == "models"

@@ -57,3 +57,12 @@ def test_a_recording_rule_has_a_case_and_a_line_in_the_documentation(record: str
 def test_alerts_that_the_documentation_tells_of_exist() -> None:
     told = re.findall(r"^### (Portside\w+)$", DOCS, re.MULTILINE)
     assert told == [rule["alert"] for rule in _rules("alerts.rules.yaml")]
+
+
+def test_the_query_that_is_tested_is_the_one_that_keda_asks() -> None:
+    patches = yaml.safe_load((ROOT / "manifests/components/keda/requests-in-flight.yaml").read_text())
+    (scaling,) = [patch["value"] for patch in patches if patch["path"] == "/spec/predictor/autoScaling"]
+    asked = scaling["metrics"][0]["external"]["metric"]["query"]
+    cases = CASES["recording.test.yaml"]["tests"]
+    tested = [test for test in cases if asked in [each["expr"] for each in test["promql_expr_test"]]]
+    assert sorted(len(test["promql_expr_test"][0]["exp_samples"]) for test in tested) == [1, 2]
