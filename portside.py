@@ -12,18 +12,18 @@ from predictors.errors import PredictorError
 
 #: Of each command: the module and attribute that define it, and its line in the list of commands.
 _COMMANDS: Final = {
-    "deploy": ("cluster.commands", "deploy", "Serve an artifact on a cluster, or bring a new version in."),
-    "doctor": ("cluster.install_commands", "doctor", "Look a cluster over and say what to do."),
+    "deploy": ("cluster.services.commands", "deploy", "Serve an artifact on a cluster, or bring a new version in."),
+    "doctor": ("cluster.platform.commands", "doctor", "Look a cluster over and say what to do."),
     "inspect": ("predictors.commands", "inspect", "Show what an artifact holds and which scorer serves it."),
-    "install": ("cluster.install_commands", "install", "Install the platform on a cluster."),
-    "logs": ("cluster.commands", "logs", "Print what a service's pods have logged."),
+    "install": ("cluster.platform.commands", "install", "Install the platform on a cluster."),
+    "logs": ("cluster.services.commands", "logs", "Print what a service's pods have logged."),
     "pack": ("predictors.commands", "pack", "Pack a fitted model into a verified artifact."),
     "predict": ("predictors.commands", "predict", "Send a V2 request to a server and print its answer."),
     "publish": ("pipelines.commands", "publish", "Publish an artifact to a bucket or folder; never over a version."),
     "serve": ("predictors.commands", "serve", "Serve artifacts over REST and gRPC."),
-    "status": ("cluster.commands", "status", "Show how services fare, and why one is not ready."),
+    "status": ("cluster.services.commands", "status", "Show how services fare, and why one is not ready."),
     "train": ("pipelines.commands", "train", "Train and evaluate one of the use cases on its real data."),
-    "undeploy": ("cluster.commands", "undeploy", "Take a service away; its artifact stays."),
+    "undeploy": ("cluster.services.commands", "undeploy", "Take a service away; its artifact stays."),
 }
 
 

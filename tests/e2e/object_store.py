@@ -4,6 +4,8 @@
 import os
 from pathlib import Path
 
+import s3fs
+
 from tests.e2e.use_cases import portside
 
 PORT = int(os.environ.get("OBJECT_STORE_PORT", "30900"))
@@ -14,19 +16,27 @@ _CREDENTIALS = Path(__file__).parents[2] / "manifests/components/object-store/cr
 
 
 def publish(artifact: Path) -> None:
-    """Upload an artifact with ``portside publish``."""
+    """Upload an artifact with ``portside publish``, in place of what an earlier run left there."""
+    name, version = artifact.parts[-2:]
+    s3 = _store()
+    if s3.exists(f"models/{name}/{version}"):
+        s3.rm(f"models/{name}/{version}", recursive=True)
     portside("publish", str(artifact), ROOT, "--endpoint-url", _ENDPOINT, environ=_credentials())
 
 
 def upload(path: Path, key: str) -> None:
     """Upload one file as it is, which ``portside publish`` would refuse when it is no intact artifact's."""
-    import s3fs
+    _store().pipe_file(f"models/{key}", path.read_bytes())
 
+
+def _store() -> s3fs.S3FileSystem:
     access = _credentials()
-    s3 = s3fs.S3FileSystem(
-        key=access["AWS_ACCESS_KEY_ID"], secret=access["AWS_SECRET_ACCESS_KEY"], endpoint_url=_ENDPOINT
+    return s3fs.S3FileSystem(
+        key=access["AWS_ACCESS_KEY_ID"],
+        secret=access["AWS_SECRET_ACCESS_KEY"],
+        endpoint_url=_ENDPOINT,
+        use_listings_cache=False,
     )
-    s3.pipe_file(f"models/{key}", path.read_bytes())
 
 
 def _credentials() -> dict[str, str]:
