@@ -68,7 +68,7 @@ def _domain(_ctx: click.Context, _option: click.Parameter, domain: str | None) -
     "--cpu-target",
     type=click.IntRange(1, 100),
     metavar="PERCENT",
-    help="Add pods above this share of the requested CPU.  [default: 80, where MAX is above MIN]",
+    help="Add pods above this share of the requested CPU.  [default: 70, where MAX is above MIN]",
 )
 @click.option("--cpu", callback=_pair, metavar="REQUEST[:LIMIT]", help="For each pod.  [default: 100m:2]")
 @click.option("--memory", callback=_pair, metavar="REQUEST[:LIMIT]", help="For each pod.  [default: 256Mi:1Gi]")

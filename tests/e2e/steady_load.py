@@ -5,10 +5,10 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 #: How a request ends that was answered as it should be.
 RIGHT = "right"
@@ -63,8 +63,26 @@ def steady_load(client: Client, *, rate: float) -> Iterator[Outcome]:
         client: What sends each of them.
         rate: Requests a second.
     """
+    with _in_the_background(lambda outcome, stop: _at_a_rate(client, rate, outcome, stop)) as outcome:
+        yield outcome
+
+
+@contextmanager
+def busy_load(client: Client, *, in_flight: int) -> Iterator[Outcome]:
+    """Keep a number of requests in flight while the block runs, each followed by the next when it is answered.
+
+    Args:
+        client: What sends each of them.
+        in_flight: How many.
+    """
+    with _in_the_background(lambda outcome, stop: _in_flight(client, in_flight, outcome, stop)) as outcome:
+        yield outcome
+
+
+@contextmanager
+def _in_the_background(load: Callable[[Outcome, threading.Event], Coroutine[Any, Any, None]]) -> Iterator[Outcome]:
     outcome, stop = Outcome(), threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(_run(client, rate, outcome, stop)), daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(load(outcome, stop)), daemon=True)
     thread.start()
     try:
         yield outcome
@@ -75,7 +93,7 @@ def steady_load(client: Client, *, rate: float) -> Iterator[Outcome]:
             raise TimeoutError("the load's last requests did not end")
 
 
-async def _run(client: Client, rate: float, outcome: Outcome, stop: threading.Event) -> None:
+async def _at_a_rate(client: Client, rate: float, outcome: Outcome, stop: threading.Event) -> None:
     await client.open()
     begin = time.monotonic()
     tasks: set[asyncio.Task[None]] = set()
@@ -88,6 +106,18 @@ async def _run(client: Client, rate: float, outcome: Outcome, stop: threading.Ev
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     await asyncio.gather(*tasks)
+    await client.close()
+
+
+async def _in_flight(client: Client, in_flight: int, outcome: Outcome, stop: threading.Event) -> None:
+    await client.open()
+    begin = time.monotonic()
+
+    async def one_after_the_other() -> None:
+        while not stop.is_set() and outcome.count < _MOST_REQUESTS:
+            await _one(client, time.monotonic(), begin, outcome)
+
+    await asyncio.gather(*(one_after_the_other() for _ in range(in_flight)))
     await client.close()
 
 

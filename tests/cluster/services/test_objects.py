@@ -38,7 +38,7 @@ def test_an_image_is_only_named_when_it_is_chosen() -> None:
 def test_pods_are_added_by_cpu_where_there_may_be_more_of_them() -> None:
     assert "scaleMetric" not in predictor(IRIS)
     scaled = predictor(replace(IRIS, max_replicas=3))
-    assert (scaled["scaleMetric"], scaled["scaleTarget"], scaled["maxReplicas"]) == ("cpu", 80, 3)
+    assert (scaled["scaleMetric"], scaled["scaleTarget"], scaled["maxReplicas"]) == ("cpu", 70, 3)
     assert predictor(replace(IRIS, max_replicas=3, cpu_target=50))["scaleTarget"] == 50
 
 
