@@ -11,17 +11,20 @@ from tests.e2e.use_cases import portside
 PORT = int(os.environ.get("OBJECT_STORE_PORT", "30900"))
 ROOT = "s3://models"
 
-_ENDPOINT = f"http://127.0.0.1:{PORT}"
 _CREDENTIALS = Path(__file__).parents[2] / "manifests/components/object-store/credentials.env"
 
 
 def publish(artifact: Path) -> None:
     """Upload an artifact with ``portside publish``, in place of what an earlier run left there."""
-    name, version = artifact.parts[-2:]
+    forget("/".join(artifact.parts[-2:]))
+    portside("publish", str(artifact), ROOT, environ=environ())
+
+
+def forget(key: str) -> None:
+    """Delete what is below a key, if anything is."""
     s3 = _store()
-    if s3.exists(f"models/{name}/{version}"):
-        s3.rm(f"models/{name}/{version}", recursive=True)
-    portside("publish", str(artifact), ROOT, "--endpoint-url", _ENDPOINT, environ=_credentials())
+    if s3.exists(f"models/{key}"):
+        s3.rm(f"models/{key}", recursive=True)
 
 
 def upload(path: Path, key: str) -> None:
@@ -29,16 +32,18 @@ def upload(path: Path, key: str) -> None:
     _store().pipe_file(f"models/{key}", path.read_bytes())
 
 
+def environ() -> dict[str, str]:
+    """Return the variables with which S3 clients find the store and are let in."""
+    lines = _CREDENTIALS.read_text().splitlines()
+    access = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    return {**access, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{PORT}"}
+
+
 def _store() -> s3fs.S3FileSystem:
-    access = _credentials()
+    access = environ()
     return s3fs.S3FileSystem(
         key=access["AWS_ACCESS_KEY_ID"],
         secret=access["AWS_SECRET_ACCESS_KEY"],
-        endpoint_url=_ENDPOINT,
+        endpoint_url=access["AWS_ENDPOINT_URL"],
         use_listings_cache=False,
     )
-
-
-def _credentials() -> dict[str, str]:
-    lines = _CREDENTIALS.read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
