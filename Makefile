@@ -79,7 +79,7 @@ build/models/%/1.0.0/artifact.json: | setup
 		--sample build/$*/sample.parquet --training build/$*/training.json --out build/models
 
 e2e: setup ## run the tests that need a cluster, against $KUBECONFIG
-	@$(BIN)/pytest tests/e2e $(ARGS)
+	@$(BIN)/pytest tests/e2e --verbose --capture=no $(ARGS)
 
 bench: setup ## measure speed against peers; needs wrk and h2load; QUICK=1 and ONLY=http,grpc make it shorter
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(ARGS)

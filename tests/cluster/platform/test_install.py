@@ -68,6 +68,7 @@ def test_kserves_settings_are_merged_and_its_controller_restarted_for_them(
     assert ingress(cluster) == {
         "enableGatewayApi": True,
         "kserveIngressGateway": "portside-system/portside",
+        "disableIstioVirtualHost": True,
         "ingressDomain": "localhost",
         "urlScheme": "http",
         "defaultDeploymentMode": "Standard",
