@@ -15,7 +15,7 @@ import numpy as np
 from kserve.errors import InvalidInput
 
 from predictors.errors import InvalidRequestError, PredictorError
-from predictors.serving.endpoint import Origin
+from predictors.serving.endpoint import Origin, RefusedError
 from predictors.serving.models import Models
 from predictors.signature import Tensors, TensorSpec
 from predictors.v2.request import InferRequest, RequestReader, parse_json
@@ -50,22 +50,15 @@ class Predictor(kserve.Model):  # type: ignore[misc]  # KServe ships no types
         arrived = time.perf_counter_ns()
         told = headers or {}
         origin = Origin("v1", told.get("x-request-id"), told.get("traceparent"))
-        endpoint = self._models.find(self.name)
-        endpoint.meter.enter()
-        request = None
         try:
-            endpoint.queue.check_room()
-            request = await self.preprocess(body, headers)
-            read = time.perf_counter_ns()
-            scored = await endpoint.predict(request, origin, arrived)
-            answer = await self.postprocess(scored.outputs, headers)
-        except Exception as err:
-            # The request's edge: whatever goes wrong inside ends here.
-            refusal = endpoint.refused(err, origin, arrived, request)
-            raise V1Error(refusal.status, refusal.sentence) from err
-        finally:
-            endpoint.meter.leave()
-        endpoint.answered(request, origin, scored, arrived, read)
+            answer = await self._models.find(self.name).answer(
+                origin,
+                arrived,
+                lambda: self.preprocess(body, headers),
+                lambda _, scored: self.postprocess(scored.outputs, headers),
+            )
+        except RefusedError as err:
+            raise V1Error(err.refusal.status, err.refusal.sentence) from err
         return answer, {}
 
     async def preprocess(

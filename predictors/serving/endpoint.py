@@ -8,7 +8,8 @@ import asyncio
 import logging
 import time
 import uuid
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple, TypeVar
 
 from predictors.errors import PredictorError
 from predictors.served_model import ServedModel
@@ -18,6 +19,8 @@ from predictors.serving.prediction_log.log import Prediction, PredictionLog
 from predictors.serving.scored import Scored
 from predictors.serving.scoring_queue import ScoringQueue, deadline_passed
 from predictors.v2.request import InferRequest
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +53,18 @@ class Refusal(NamedTuple):
 
     status: int
     sentence: str
+
+
+class RefusedError(Exception):
+    """A request got an error, which is counted and logged already.
+
+    Attributes:
+        refusal: How the client is told.
+    """
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.sentence)
+        self.refusal = refusal
 
 
 class Endpoint:
@@ -103,6 +118,45 @@ class Endpoint:
         seconds = min(self._deadline_seconds if timeout is None else timeout, self._deadline_seconds)
         left = seconds - (time.perf_counter_ns() - arrived) / 1e9
         return await self.queue.predict(request.inputs, request.rows, asyncio.get_running_loop().time() + left)
+
+    async def answer(
+        self,
+        origin: Origin,
+        arrived: int,
+        read: Callable[[], Awaitable[InferRequest]],
+        write: Callable[[InferRequest, Scored], Awaitable[T]],
+    ) -> T:
+        """Take a request through that must not hold the event loop, and count and log what becomes of it.
+
+        Args:
+            origin: Where it comes from.
+            arrived: When it came, in nanoseconds of ``time.perf_counter_ns``.
+            read: Reads it, once there is room for it.
+            write: Writes the answer.
+
+        Raises:
+            RefusedError: Something went wrong; it is counted and logged, and says what the client is told.
+        """
+        request: InferRequest | None = None
+        self.meter.enter()
+        try:
+            self.queue.check_room()
+            request = await read()
+            read_at = time.perf_counter_ns()
+            scored = await self.predict(request, origin, arrived)
+            answer = await write(request, scored)
+        except asyncio.CancelledError:
+            if origin.timeout is not None and (time.perf_counter_ns() - arrived) / 1e9 >= origin.timeout:
+                # The client itself ended the call in time; one that gave up sooner is no fault of anybody's.
+                self.refused(deadline_passed(), origin, arrived, request)
+            raise
+        except Exception as err:
+            # The request's edge: whatever goes wrong inside ends here.
+            raise RefusedError(self.refused(err, origin, arrived, request)) from err
+        finally:
+            self.meter.leave()
+        self.answered(request, origin, scored, arrived, read_at)
+        return answer
 
     def answered(self, request: InferRequest, origin: Origin, scored: Scored, arrived: int, read: int) -> None:
         """Count and log a request whose answer is written.

@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """ModelInfer: from a message's bytes to those of its answer, at once or by way of the threads."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from concurrent.futures import Executor
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
-from predictors.serving.endpoint import Endpoint, Origin
+from predictors.serving.endpoint import Endpoint, Origin, RefusedError
 from predictors.serving.grpc.status import call_refused
 from predictors.serving.models import Models
+from predictors.serving.placing import Placing
 from predictors.serving.scored import Scored
-from predictors.serving.scoring_queue import deadline_passed
 from predictors.v2.protobuf import parse_infer, read_infer, write_infer
 from predictors.v2.request import InferRequest
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class GrpcInference:
@@ -31,7 +27,7 @@ class GrpcInference:
             inline_body_bytes: The largest message that is read, and by a fast scorer scored, on the event loop.
         """
         self._models = models
-        self._executor = executor
+        self._placing = Placing(executor)
         self._inline_body_bytes = inline_body_bytes
 
     def infer(self, body: bytes, origin: Origin, arrived: int) -> bytes | Awaitable[bytes]:
@@ -55,37 +51,21 @@ class GrpcInference:
         return self._infer(endpoint, message, origin, arrived, small=True)
 
     async def _infer_large(self, body: bytes, origin: Origin, arrived: int) -> bytes:
-        message = await self._run(False, parse_infer, body)
+        message = await self._placing.run(False, parse_infer, body)
         endpoint = self._models.find(message.model_name, message.model_version or None)
         return await self._infer(endpoint, message, origin, arrived, small=False)
 
     async def _infer(self, endpoint: Endpoint, message: Any, origin: Origin, arrived: int, *, small: bool) -> bytes:
-        request: InferRequest | None = None
-        endpoint.meter.enter()
+        run = self._placing.run
         try:
-            endpoint.queue.check_room()
-            request = await self._run(small, read_infer, endpoint.model.reader, message)
-            read = time.perf_counter_ns()
-            scored = await endpoint.predict(request, origin, arrived)
-            answer = await self._run(small, _write, endpoint, request, scored)
-        except asyncio.CancelledError:
-            if origin.timeout is not None and (time.perf_counter_ns() - arrived) / 1e9 >= origin.timeout:
-                # The client itself ended the call in time; one that gave up sooner is no fault of anybody's.
-                endpoint.refused(deadline_passed(), origin, arrived, request)
-            raise
-        except Exception as err:
-            # The request's edge: whatever goes wrong inside ends here.
-            raise call_refused(endpoint.refused(err, origin, arrived, request)) from err
-        finally:
-            endpoint.meter.leave()
-        endpoint.answered(request, origin, scored, arrived, read)
-        return answer
-
-    async def _run(self, here: bool, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a step returns, run on the event loop or by a thread."""
-        if here:
-            return step(*args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: step(*args, **kwargs))
+            return await endpoint.answer(
+                origin,
+                arrived,
+                lambda: run(small, read_infer, endpoint.model.reader, message),
+                lambda request, scored: run(small, _write, endpoint, request, scored),
+            )
+        except RefusedError as err:
+            raise call_refused(err.refusal) from err
 
 
 def _infer_now(endpoint: Endpoint, message: Any, origin: Origin, arrived: int) -> bytes:
@@ -96,7 +76,7 @@ def _infer_now(endpoint: Endpoint, message: Any, origin: Origin, arrived: int) -
         scored = endpoint.predict_now(request, origin, arrived)
         answer = _write(endpoint, request, scored)
     except Exception as err:
-        # The request's edge, as above.
+        # The request's edge: whatever goes wrong inside ends here.
         raise call_refused(endpoint.refused(err, origin, arrived, request)) from err
     endpoint.answered(request, origin, scored, arrived, read)
     return answer

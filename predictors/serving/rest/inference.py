@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """REST inference: from a request's body and headers to its reply, at once or by way of the threads."""
 
-import asyncio
 import time
-from collections.abc import Callable
 from concurrent.futures import Executor
-from functools import partial
-from typing import ParamSpec, TypeVar
 
-from predictors.serving.endpoint import Endpoint
+from predictors.serving.endpoint import Endpoint, RefusedError
+from predictors.serving.placing import Placing
 from predictors.serving.rest.replies import Reply, answer_reply, refusal_reply
 from predictors.serving.rest.request_head import RequestHead
 from predictors.serving.scored import Scored
 from predictors.serving.unpacking import unpacked
 from predictors.v2.request import InferRequest
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 def reply_now(endpoint: Endpoint, body: bytes, head: RequestHead, arrived: int) -> Reply:
@@ -53,7 +47,7 @@ class RestInference:
             max_body_bytes: The largest body once it is unpacked.
             inline_body_bytes: The largest body that is read, and by a fast scorer scored, on the event loop.
         """
-        self._executor = executor
+        self._placing = Placing(executor)
         self._max_body_bytes = max_body_bytes
         self._inline_body_bytes = inline_body_bytes
 
@@ -66,35 +60,26 @@ class RestInference:
             body: Its body.
             arrived: When its head was there, in nanoseconds of ``time.perf_counter_ns``.
         """
-        request: InferRequest | None = None
-        endpoint.meter.enter()
+        # A few packed bytes may unpack to many, so they are never for the event loop.
+        small = head.encoding is None and len(body) <= self._inline_body_bytes
+        if small and endpoint.model.scorer.inline:
+            return reply_now(endpoint, body, head, arrived)
+        run = self._placing.run
         try:
-            endpoint.queue.check_room()
-            if head.encoding is not None:
-                # A few bytes may unpack to many, so this is never for the event loop.
-                loop = asyncio.get_running_loop()
-                body = await loop.run_in_executor(self._executor, unpacked, body, head.encoding, self._max_body_bytes)
-            small = len(body) <= self._inline_body_bytes
-            if small and endpoint.model.scorer.inline:
-                return reply_now(endpoint, body, head, arrived)
-            request = await self._run(small, endpoint.model.reader.read, body, head.json_length)
-            read = time.perf_counter_ns()
-            scored = await endpoint.predict(request, head.origin, arrived)
-            reply = await self._run(small, _write, endpoint, request, scored, head.wants_gzip)
-        except Exception as err:
-            # The request's edge, as above.
-            return refusal_reply(endpoint.refused(err, head.origin, arrived, request))
-        finally:
-            endpoint.meter.leave()
-        endpoint.answered(request, head.origin, scored, arrived, read)
-        return reply
+            return await endpoint.answer(
+                head.origin,
+                arrived,
+                lambda: run(small, self._read, endpoint, head, body),
+                lambda request, scored: run(small, _write, endpoint, head, request, scored),
+            )
+        except RefusedError as err:
+            return refusal_reply(err.refusal)
 
-    async def _run(self, here: bool, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a step returns, run on the event loop or by a thread."""
-        if here:
-            return step(*args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, partial(step, *args, **kwargs))
+    def _read(self, endpoint: Endpoint, head: RequestHead, body: bytes) -> InferRequest:
+        if head.encoding is not None:
+            body = unpacked(body, head.encoding, self._max_body_bytes)
+        return endpoint.model.reader.read(body, head.json_length)
 
 
-def _write(endpoint: Endpoint, request: InferRequest, scored: Scored, gzip: bool) -> Reply:
-    return answer_reply(endpoint.model.writer.write(request, scored.outputs), gzip=gzip)
+def _write(endpoint: Endpoint, head: RequestHead, request: InferRequest, scored: Scored) -> Reply:
+    return answer_reply(endpoint.model.writer.write(request, scored.outputs), gzip=head.wants_gzip)
