@@ -30,9 +30,9 @@ STOCK_IMAGE = "stock/sklearnserver:0.21.0"
 STOCK_RUNTIME = "stock-sklearn"
 ROUNDS = 3
 READY_SECONDS = 180
-#: Most of the time is Kubernetes' own and the same for both: sandbox, storage initializer, the kubelet's one-second
-#: rounds. What is left to the server must at least not make a pod later than the stock predictor's.
-NOT_SLOWER = 1.25
+#: Most of the time is Kubernetes' own and the same for both: sandbox, storage initializer, the kubelet's rounds of a
+#: second, one or two of which a busy moment adds to either. A server that needs seconds more than the stock one is found.
+NOT_SLOWER = 1.75
 
 
 def test_a_new_pod_is_ready_no_later_than_a_stock_predictors(platform: None, tmp_path: Path) -> None:
