@@ -31,7 +31,7 @@ STOCK_RUNTIME = "stock-sklearn"
 ROUNDS = 3
 READY_SECONDS = 180
 #: Most of the time is Kubernetes' own and the same for both: sandbox, storage initializer, the kubelet's rounds of a
-#: second, one or two of which a busy moment adds to either. A server that needs seconds more than the stock one is found.
+#: second, one or two of which a busy moment adds to either. A server that takes seconds more is found.
 NOT_SLOWER = 1.75
 
 
