@@ -15,7 +15,7 @@ import numpy as np
 from kserve.errors import InvalidInput
 
 from predictors.errors import InvalidRequestError, PredictorError
-from predictors.serving.endpoint import Origin, RefusedError
+from predictors.serving.endpoint import Origin, Refusal
 from predictors.serving.models import Models
 from predictors.signature import Tensors, TensorSpec
 from predictors.v2.request import InferRequest, RequestReader, parse_json
@@ -50,15 +50,14 @@ class Predictor(kserve.Model):  # type: ignore[misc]  # KServe ships no types
         arrived = time.perf_counter_ns()
         told = headers or {}
         origin = Origin("v1", told.get("x-request-id"), told.get("traceparent"))
-        try:
-            answer = await self._models.find(self.name).answer(
-                origin,
-                arrived,
-                lambda: self.preprocess(body, headers),
-                lambda _, scored: self.postprocess(scored.outputs, headers),
-            )
-        except RefusedError as err:
-            raise V1Error(err.refusal.status, err.refusal.sentence) from err
+        answer = await self._models.find(self.name).answer(
+            origin,
+            arrived,
+            lambda: self.preprocess(body, headers),
+            lambda _, scored: self.postprocess(scored.outputs, headers),
+        )
+        if isinstance(answer, Refusal):
+            raise V1Error(answer.status, answer.sentence)
         return answer, {}
 
     async def preprocess(

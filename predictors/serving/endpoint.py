@@ -55,18 +55,6 @@ class Refusal(NamedTuple):
     sentence: str
 
 
-class RefusedError(Exception):
-    """A request got an error, which is counted and logged already.
-
-    Attributes:
-        refusal: How the client is told.
-    """
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.sentence)
-        self.refusal = refusal
-
-
 class Endpoint:
     """A served model version with its queue, counters and logs; used from the event loop only.
 
@@ -125,17 +113,16 @@ class Endpoint:
         arrived: int,
         read: Callable[[], Awaitable[InferRequest]],
         write: Callable[[InferRequest, Scored], Awaitable[T]],
-    ) -> T:
+    ) -> T | Refusal:
         """Take a request through that must not hold the event loop, and count and log what becomes of it.
+
+        A refusal is returned, not raised: an overloaded server says little else, and that must cost little.
 
         Args:
             origin: Where it comes from.
             arrived: When it came, in nanoseconds of ``time.perf_counter_ns``.
             read: Reads it, once there is room for it.
             write: Writes the answer.
-
-        Raises:
-            RefusedError: Something went wrong; it is counted and logged, and says what the client is told.
         """
         request: InferRequest | None = None
         self.meter.enter()
@@ -152,7 +139,7 @@ class Endpoint:
             raise
         except Exception as err:
             # The request's edge: whatever goes wrong inside ends here.
-            raise RefusedError(self.refused(err, origin, arrived, request)) from err
+            return self.refused(err, origin, arrived, request)
         finally:
             self.meter.leave()
         self.answered(request, origin, scored, arrived, read_at)

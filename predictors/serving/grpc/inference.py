@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from concurrent.futures import Executor
 from typing import Any
 
-from predictors.serving.endpoint import Endpoint, Origin, RefusedError
+from predictors.serving.endpoint import Endpoint, Origin, Refusal
 from predictors.serving.grpc.status import call_refused
 from predictors.serving.models import Models
 from predictors.serving.placing import Placing
@@ -57,15 +57,15 @@ class GrpcInference:
 
     async def _infer(self, endpoint: Endpoint, message: Any, origin: Origin, arrived: int, *, small: bool) -> bytes:
         run = self._placing.run
-        try:
-            return await endpoint.answer(
-                origin,
-                arrived,
-                lambda: run(small, read_infer, endpoint.model.reader, message),
-                lambda request, scored: run(small, _write, endpoint, request, scored),
-            )
-        except RefusedError as err:
-            raise call_refused(err.refusal) from err
+        answer = await endpoint.answer(
+            origin,
+            arrived,
+            lambda: run(small, read_infer, endpoint.model.reader, message),
+            lambda request, scored: run(small, _write, endpoint, request, scored),
+        )
+        if isinstance(answer, Refusal):
+            raise call_refused(answer)
+        return answer
 
 
 def _infer_now(endpoint: Endpoint, message: Any, origin: Origin, arrived: int) -> bytes:

@@ -4,7 +4,7 @@
 import time
 from concurrent.futures import Executor
 
-from predictors.serving.endpoint import Endpoint, RefusedError
+from predictors.serving.endpoint import Endpoint, Refusal
 from predictors.serving.placing import Placing
 from predictors.serving.rest.replies import Reply, answer_reply, refusal_reply
 from predictors.serving.rest.request_head import RequestHead
@@ -65,15 +65,13 @@ class RestInference:
         if small and endpoint.model.scorer.inline:
             return reply_now(endpoint, body, head, arrived)
         run = self._placing.run
-        try:
-            return await endpoint.answer(
-                head.origin,
-                arrived,
-                lambda: run(small, self._read, endpoint, head, body),
-                lambda request, scored: run(small, _write, endpoint, head, request, scored),
-            )
-        except RefusedError as err:
-            return refusal_reply(err.refusal)
+        answer = await endpoint.answer(
+            head.origin,
+            arrived,
+            lambda: run(small, self._read, endpoint, head, body),
+            lambda request, scored: run(small, _write, endpoint, head, request, scored),
+        )
+        return refusal_reply(answer) if isinstance(answer, Refusal) else answer
 
     def _read(self, endpoint: Endpoint, head: RequestHead, body: bytes) -> InferRequest:
         if head.encoding is not None:
