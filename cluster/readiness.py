@@ -35,6 +35,18 @@ def condition(document: Mapping[str, Any], name: str) -> Object | None:
     return next((one for one in found if one["type"] == name), None)
 
 
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Return whether a pod is ready."""
+    found = condition(pod, "Ready")
+    return found is not None and bool(found["status"] == "True")
+
+
+def is_taken_up(document: Mapping[str, Any]) -> bool:
+    """Return whether an object's controller has seen its last change."""
+    observed = document.get("status", {}).get("observedGeneration")
+    return bool(observed == document["metadata"].get("generation"))
+
+
 def told(found: Mapping[str, Any]) -> str:
     """Return a condition as a user reads it, such as ``Programmed is False (AddressNotAssigned: no address)``."""
     why = ": ".join(str(found[key]) for key in ("reason", "message") if found.get(key))
@@ -53,7 +65,7 @@ def _unmet(document: Mapping[str, Any], name: str) -> str | None:
 
 def _rollout(document: Mapping[str, Any]) -> str | None:
     status, spec = document.get("status", {}), document["spec"]
-    if status.get("observedGeneration") != document["metadata"].get("generation"):
+    if not is_taken_up(document):
         return "its last change is not yet taken up"
     wanted = spec.get("replicas", 1)
     updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
@@ -67,8 +79,7 @@ def _rollout(document: Mapping[str, Any]) -> str | None:
 def _daemons(document: Mapping[str, Any]) -> str | None:
     status = document.get("status", {})
     wanted, ready = status.get("desiredNumberScheduled", 0), status.get("numberReady", 0)
-    taken_up = status.get("observedGeneration") == document["metadata"].get("generation")
-    return None if taken_up and ready >= wanted else f"{ready} of {wanted} pods ready"
+    return None if is_taken_up(document) and ready >= wanted else f"{ready} of {wanted} pods ready"
 
 
 def _active(document: Mapping[str, Any]) -> str | None:

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from cluster.api import Cluster, Object
+from cluster.names import RUNTIME, SYSTEM_NAMESPACE
 from cluster.platform.documents import images
 from cluster.platform.findings import Finding
 
 _INSTALL: Final = "run `portside install`"
-_RUNTIME: Final = "portside"
-_SYSTEM_NAMESPACE: Final = "portside-system"
 _SERVICE_ACCOUNT: Final = "models"
 _ENFORCE: Final = "pod-security.kubernetes.io/enforce"
 _GATEWAY_LABEL: Final = "portside.dev/gateway"
@@ -23,19 +22,19 @@ _PLACEHOLDERS: Final = (":replace", "registry.example.com/", "@sha256:" + 64 * "
 
 def check_namespaces(cluster: Cluster, namespace: str) -> list[Finding]:
     """Check that the namespaces are there, with Pod Security and the label that the Gateway asks for."""
-    return [_check_namespace(cluster, name, models=name == namespace) for name in (_SYSTEM_NAMESPACE, namespace)]
+    return [_check_namespace(cluster, name, models=name == namespace) for name in (SYSTEM_NAMESPACE, namespace)]
 
 
 def check_runtime(cluster: Cluster, namespace: str) -> list[Finding]:
     """Check that the runtime is there, runs an image of the user's, and that the nodes can pull it."""
-    runtime = cluster.get("serving.kserve.io/v1alpha1", "ClusterServingRuntime", _RUNTIME)
+    runtime = cluster.get("serving.kserve.io/v1alpha1", "ClusterServingRuntime", RUNTIME)
     if runtime is None:
-        return [Finding("runtime", "problem", f"there is no ClusterServingRuntime {_RUNTIME}", _INSTALL)]
+        return [Finding("runtime", "problem", f"there is no ClusterServingRuntime {RUNTIME}", _INSTALL)]
     image = next(images(runtime["spec"]["containers"]), "")
     if any(placeholder in image for placeholder in _PLACEHOLDERS):
         remedy = "write your image into manifests/runtimes/overlays, or `portside install --image IMAGE`"
         return [Finding("runtime", "problem", f"its image {image} is a placeholder", remedy)]
-    return [Finding("runtime", "ok", f"ClusterServingRuntime {_RUNTIME} runs {image}"), _check_pull(cluster, namespace)]
+    return [Finding("runtime", "ok", f"ClusterServingRuntime {RUNTIME} runs {image}"), _check_pull(cluster, namespace)]
 
 
 def check_storage(cluster: Cluster, namespace: str) -> list[Finding]:
@@ -46,17 +45,17 @@ def check_storage(cluster: Cluster, namespace: str) -> list[Finding]:
 def check_prometheus(cluster: Cluster) -> list[Finding]:
     """Check Prometheus, which only alerts and the services that scale by requests in flight need."""
     check = "Prometheus"
-    if cluster.get("v1", "Service", "prometheus", _SYSTEM_NAMESPACE) is None:
-        said = f"there is no Service prometheus in {_SYSTEM_NAMESPACE}"
+    if cluster.get("v1", "Service", "prometheus", SYSTEM_NAMESPACE) is None:
+        said = f"there is no Service prometheus in {SYSTEM_NAMESPACE}"
         remedy = "needed for alerts and for scaling with KEDA: see manifests/components/monitoring"
         return [Finding(check, "warning", said, remedy)]
     labels = "kubernetes.io/service-name=prometheus"
-    slices = cluster.objects("discovery.k8s.io/v1", "EndpointSlice", _SYSTEM_NAMESPACE, labels=labels)
+    slices = cluster.objects("discovery.k8s.io/v1", "EndpointSlice", SYSTEM_NAMESPACE, labels=labels)
     endpoints = [one for found in slices for one in found.get("endpoints") or []]
     if not any(one.get("conditions", {}).get("ready") for one in endpoints):
-        remedy = f"kubectl describe pods --namespace {_SYSTEM_NAMESPACE}"
+        remedy = f"kubectl describe pods --namespace {SYSTEM_NAMESPACE}"
         return [Finding(check, "warning", "no pod of it is ready", remedy)]
-    return [Finding(check, "ok", f"Service prometheus in {_SYSTEM_NAMESPACE} has a ready pod")]
+    return [Finding(check, "ok", f"Service prometheus in {SYSTEM_NAMESPACE} has a ready pod")]
 
 
 def _check_namespace(cluster: Cluster, name: str, *, models: bool) -> Finding:

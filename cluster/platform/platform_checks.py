@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from cluster.api import Cluster, Object
 from cluster.errors import ClusterError
+from cluster.names import GATEWAY, SYSTEM_NAMESPACE
 from cluster.platform import controllers
 from cluster.platform.controllers import Controller
 from cluster.platform.findings import Finding, State
@@ -15,8 +16,6 @@ from cluster.platform.versions import Versions
 from cluster.readiness import condition, told, unready
 
 _INSTALL: Final = "run `portside install`"
-_GATEWAY: Final = "portside"
-_SYSTEM_NAMESPACE: Final = "portside-system"
 _STANDARD_MODES: Final = ("Standard", "RawDeployment")
 _DEPLOYMENTS: Final = {
     controllers.KSERVE.key: "kserve-controller-manager",
@@ -41,11 +40,11 @@ def check_gateway(cluster: Cluster, versions: Versions) -> list[Finding]:
     """Check the Gateway API's definitions, Envoy Gateway, the GatewayClass and the Gateway with its addresses."""
     findings = _check_controller(cluster, versions, controllers.GATEWAY_API, "problem")
     findings += _check_controller(cluster, versions, controllers.ENVOY_GATEWAY, "problem")
-    for kind, namespace, name in (("GatewayClass", None, "Accepted"), ("Gateway", _SYSTEM_NAMESPACE, "Programmed")):
-        found = cluster.get("gateway.networking.k8s.io/v1", kind, _GATEWAY, namespace)
+    for kind, namespace, name in (("GatewayClass", None, "Accepted"), ("Gateway", SYSTEM_NAMESPACE, "Programmed")):
+        found = cluster.get("gateway.networking.k8s.io/v1", kind, GATEWAY, namespace)
         findings.append(_check_condition(kind, found, name))
         if kind == "Gateway" and found is not None and findings[-1].state == "ok":
-            findings[-1] = Finding(kind, "ok", f"{_GATEWAY} is programmed, at {_addresses(cluster, found)}")
+            findings[-1] = Finding(kind, "ok", f"{GATEWAY} is programmed, at {_addresses(cluster, found)}")
     return findings
 
 
@@ -119,7 +118,7 @@ def _check_settings(cluster: Cluster, namespace: str | None) -> list[Finding]:
         findings.append(Finding(check, "problem", f"the deployment mode is {mode}, not Standard", _INSTALL))
     if not ingress.get("enableGatewayApi"):
         findings.append(Finding(check, "problem", "the Gateway API is off", _INSTALL))
-    if gateway != f"{_SYSTEM_NAMESPACE}/{_GATEWAY}":
+    if gateway != f"{SYSTEM_NAMESPACE}/{GATEWAY}":
         findings.append(Finding(check, "warning", f"its Gateway is {gateway}", _INSTALL))
     said = f"mode {mode}, Gateway API on, Gateway {gateway}, domain {ingress.get('ingressDomain')}"
     return findings or [Finding(check, "ok", said)]
@@ -127,17 +126,17 @@ def _check_settings(cluster: Cluster, namespace: str | None) -> list[Finding]:
 
 def _check_condition(check: str, found: Object | None, name: str) -> Finding:
     if found is None:
-        return Finding(check, "problem", f"there is no {check} {_GATEWAY}", _INSTALL)
+        return Finding(check, "problem", f"there is no {check} {GATEWAY}", _INSTALL)
     waits_for = unready(found)
     if waits_for:
         remedy = "see its conditions, and the log of Deployment envoy-gateway"
         return Finding(check, "problem", waits_for, remedy)
-    return Finding(check, "ok", f"{_GATEWAY}: {told(condition(found, name) or {})}")
+    return Finding(check, "ok", f"{GATEWAY}: {told(condition(found, name) or {})}")
 
 
 def _addresses(cluster: Cluster, gateway: Mapping[str, Any]) -> str:
     addresses = [address["value"] for address in gateway.get("status", {}).get("addresses", [])]
-    services = cluster.objects("v1", "Service", labels=f"gateway.envoyproxy.io/owning-gateway-name={_GATEWAY}")
+    services = cluster.objects("v1", "Service", labels=f"gateway.envoyproxy.io/owning-gateway-name={GATEWAY}")
     # Envoy Gateway names a Service's ports by protocol; a user knows the listeners' names.
     names = {listener["port"]: listener["name"] for listener in gateway["spec"].get("listeners", [])}
     ports = [

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from cluster.api import Cluster
 from cluster.errors import ClusterError
-from cluster.services.objects import GATEWAY, GATEWAY_NAMESPACE
+from cluster.names import GATEWAY, SYSTEM_NAMESPACE
 
 _GATEWAY: Final = ("gateway.networking.k8s.io/v1", "Gateway")
 _LISTENER: Final = "http"
@@ -21,7 +21,7 @@ def gateway_address(cluster: Cluster) -> str:
     The Gateway's Service is reached at a node's port where it is of type NodePort: at kind's own, where the node is
     one of kind's. Else it is reached at the listener's port.
     """
-    gateway = cluster.get(*_GATEWAY, GATEWAY, GATEWAY_NAMESPACE) or {}
+    gateway = cluster.get(*_GATEWAY, GATEWAY, SYSTEM_NAMESPACE) or {}
     listeners = {each["name"]: each for each in gateway.get("spec", {}).get("listeners", [])}
     listener = listeners.get(_LISTENER, {"protocol": "HTTP", "port": 80})
     scheme = listener["protocol"].lower()
@@ -38,7 +38,7 @@ def hostname_of(route: Mapping[str, Any] | None) -> str | None:
 
 def _node_port(cluster: Cluster, port: int) -> int | None:
     owner = "gateway.envoyproxy.io/owning-gateway"
-    labels = f"{owner}-name={GATEWAY},{owner}-namespace={GATEWAY_NAMESPACE}"
+    labels = f"{owner}-name={GATEWAY},{owner}-namespace={SYSTEM_NAMESPACE}"
     try:
         services = cluster.objects("v1", "Service", labels=labels)
         nodes = cluster.objects("v1", "Node")

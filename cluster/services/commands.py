@@ -242,13 +242,12 @@ def logs(
     """Print what the pods of NAME have logged; what fetches the model where the server has not started."""
     from cluster.api import Cluster
     from cluster.services.logs import read, readable, sources
-    from cluster.services.observation import observe
-    from cluster.services.status import unknown
+    from cluster.services.observation import observe, unknown_service
 
     cluster = Cluster(context)
     found = observe(cluster, namespace, name)
     if not found:
-        raise unknown(name, namespace)
+        raise unknown_service(name, namespace)
     words = {"previous": previous, **({} if tail is None else {"tail_lines": tail})}
     with suppress(KeyboardInterrupt):
         for line in read(cluster, namespace, sources(found[0], every=every), follow=follow, **words):

@@ -8,14 +8,12 @@ from typing import Any, Final
 
 from cluster.api import Cluster, Object
 from cluster.errors import ClusterError
+from cluster.names import GATEWAY, RUNTIME, SYSTEM_NAMESPACE
 from cluster.services.address import hostname_of
 from cluster.services.objects import (
-    GATEWAY,
-    GATEWAY_NAMESPACE,
     GRPC_ROUTE,
     HTTP_ROUTE,
     INFERENCE_SERVICE,
-    RUNTIME,
     Service,
     service_of,
 )
@@ -129,8 +127,8 @@ def _check_platform(cluster: Cluster, namespace: str) -> None:
     runtimes = (("ClusterServingRuntime", None), ("ServingRuntime", namespace))
     if all(cluster.get(_SERVING, kind, RUNTIME, place) is None for kind, place in runtimes):
         raise ClusterError(f"the cluster has no ClusterServingRuntime {RUNTIME}: {_INSTALL}")
-    if cluster.get("gateway.networking.k8s.io/v1", "Gateway", GATEWAY, GATEWAY_NAMESPACE) is None:
-        raise ClusterError(f"there is no Gateway {GATEWAY} in namespace {GATEWAY_NAMESPACE}: {_INSTALL}")
+    if cluster.get("gateway.networking.k8s.io/v1", "Gateway", GATEWAY, SYSTEM_NAMESPACE) is None:
+        raise ClusterError(f"there is no Gateway {GATEWAY} in namespace {SYSTEM_NAMESPACE}: {_INSTALL}")
 
 
 def _check_account(cluster: Cluster, service: Service) -> None:

@@ -10,10 +10,9 @@ from typing import Any, Final
 
 from cluster.api import Cluster, Object
 from cluster.errors import ClusterError
-from cluster.services.observation import Observed, is_ready
+from cluster.readiness import is_ready
+from cluster.services.observation import CONTAINER, INITIALIZER, Observed
 
-_CONTAINER: Final = "kserve-container"
-_INITIALIZER: Final = "storage-initializer"
 _OWN_KEYS: Final = ("time", "level", "message", "logger", "traceback")
 
 
@@ -117,8 +116,8 @@ def _container(pod: Object) -> str:
     """Return the container to read: the one that loads the model for as long as the server has never started."""
     status = pod.get("status", {})
     initializers = {each["name"]: each for each in status.get("initContainerStatuses") or []}
-    initializer = initializers.get(_INITIALIZER)
-    return _CONTAINER if initializer is None or initializer.get("ready") else _INITIALIZER
+    initializer = initializers.get(INITIALIZER)
+    return CONTAINER if initializer is None or initializer.get("ready") else INITIALIZER
 
 
 def _age_key(pod: Object) -> str:

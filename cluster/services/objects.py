@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cluster.api import Object
+from cluster.names import GATEWAY, RUNTIME, SYSTEM_NAMESPACE
 
-GATEWAY: Final = "portside"
-GATEWAY_NAMESPACE: Final = "portside-system"
-RUNTIME: Final = "portside"
 #: On every pod, ReplicaSet and Deployment of a service.
 SERVICE_LABEL: Final = "serving.kserve.io/inferenceservice"
 
@@ -181,7 +179,7 @@ def _route(service: Service, kind: tuple[str, str], listener: str, port: int, ru
     return {
         **_head(service, kind),
         "spec": {
-            "parentRefs": [{"name": GATEWAY, "namespace": GATEWAY_NAMESPACE, "sectionName": listener}],
+            "parentRefs": [{"name": GATEWAY, "namespace": SYSTEM_NAMESPACE, "sectionName": listener}],
             "hostnames": [service.hostname],
             "rules": [{**rule, "backendRefs": [{"name": service.backend, "port": port, "weight": 100}]}],
         },

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cluster.api import Cluster, Object
+from cluster.errors import ClusterError
+from cluster.readiness import is_ready, is_taken_up
 from cluster.services.objects import GRPC_ROUTE, HTTP_ROUTE, INFERENCE_SERVICE, SERVICE_LABEL, backend_name
+
+#: The server's container, and the one that fetches the model before it starts.
+CONTAINER: Final = "kserve-container"
+INITIALIZER: Final = "storage-initializer"
 
 _DEPLOYMENT: Final = ("apps/v1", "Deployment")
 _REPLICA_SET: Final = ("apps/v1", "ReplicaSet")
 _POD: Final = ("v1", "Pod")
 _REVISION: Final = "deployment.kubernetes.io/revision"
 _HASH: Final = "pod-template-hash"
-_CONTAINER: Final = "kserve-container"
 _SOURCE: Final = "internal.serving.kserve.io/storage-initializer-sourceuri"
 
 
@@ -73,7 +78,7 @@ class Observed:
             return False
         predictor, template = self.service["spec"].get("predictor", {}), self.deployment["spec"]["template"]
         model, pod = predictor.get("model", {}), template["spec"]
-        container: Object = next((each for each in pod["containers"] if each["name"] == _CONTAINER), {})
+        container: Object = next((each for each in pod["containers"] if each["name"] == CONTAINER), {})
         account = predictor.get("serviceAccountName")
         return (
             _annotation(template, _SOURCE) in ("", self.artifact)
@@ -140,16 +145,9 @@ def observe(cluster: Cluster, namespace: str, name: str | None = None) -> list[O
     ]
 
 
-def is_ready(pod: Mapping[str, Any]) -> bool:
-    """Return whether a pod is ready."""
-    conditions = pod.get("status", {}).get("conditions") or []
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-
-def is_taken_up(document: Mapping[str, Any]) -> bool:
-    """Return whether an object's controller has seen its last change."""
-    observed = document.get("status", {}).get("observedGeneration")
-    return bool(observed == document["metadata"].get("generation"))
+def unknown_service(name: str, namespace: str) -> ClusterError:
+    """Return the error that says that there is no such service."""
+    return ClusterError(f"namespace {namespace} has no service {name}; `portside status` lists those that are there")
 
 
 def source_of(pod: Mapping[str, Any]) -> str:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cluster.api import Object
-from cluster.readiness import condition
+from cluster.names import GATEWAY
+from cluster.readiness import condition, is_ready, is_taken_up
 from cluster.services.last_words import in_one_line, last_words
-from cluster.services.objects import GATEWAY, HTTP_ROUTE
-from cluster.services.observation import Observed, is_ready, is_taken_up, source_of, version_of
+from cluster.services.objects import HTTP_ROUTE
+from cluster.services.observation import INITIALIZER, Observed, source_of, version_of
 
-_INITIALIZER: Final = "storage-initializer"
 _IMAGE_FAILURES: Final = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 #: A first failed pull may be the registry's mood; these are past it.
 _FINAL_WAITS: Final = ("ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError")
@@ -152,7 +152,7 @@ def _of_container(container: Mapping[str, Any], pod: Object) -> Reason | None:
         return None
     # One failed start may be the network's mood; a second one is not.
     looping = why == "CrashLoopBackOff" or container.get("restartCount", 0) > 0
-    if container["name"] == _INITIALIZER:
+    if container["name"] == INITIALIZER:
         words = last_words(ended.get("message", "")) or f"it ended with exit code {ended['exitCode']}"
         return Reason(f"the storage initializer cannot read {source_of(pod)}: {words}", looping)
     return Reason(f"pod {name}: {_how(container, ended)}", looping or ended["exitCode"] == _REFUSED)

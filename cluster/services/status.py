@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from cluster.api import Cluster, Object
 from cluster.errors import ClusterError
+from cluster.readiness import is_ready
 from cluster.services.address import gateway_address, hostname_of
 from cluster.services.objects import HTTP_ROUTE
-from cluster.services.observation import Observed, is_ready, observe, source_of, version_of
+from cluster.services.observation import Observed, observe, source_of, unknown_service, version_of
 from cluster.services.reasons import explain, sentence
 
 _HEADS: Final = ("SERVICE", "READY", "VERSION", "REPLICAS", "TRAFFIC", "ADDRESS")
@@ -72,9 +73,7 @@ class StatusReader:
         """
         found = observe(self._cluster, self._namespace, name)
         if name is not None and not found:
-            raise ClusterError(
-                f"namespace {self._namespace} has no service {name}; `portside status` lists those it has"
-            )
+            raise unknown_service(name, self._namespace)
         return [self._status(observed) for observed in found]
 
     def _status(self, observed: Observed) -> Status:
@@ -110,11 +109,6 @@ class StatusReader:
             return str(told["versions"][0])
         except (ClusterError, LookupError, TypeError):
             return None
-
-
-def unknown(name: str, namespace: str) -> ClusterError:
-    """Return the error that says that there is no such service."""
-    return ClusterError(f"namespace {namespace} has no service {name}; `portside status` lists those that are there")
 
 
 def traffic(route: Mapping[str, Any] | None) -> dict[str, int]:

@@ -8,15 +8,16 @@ from typing import Final
 
 from cluster.api import Cluster, Object
 from cluster.errors import ClusterError
+from cluster.names import GATEWAY
 from cluster.services.objects import (
     DISRUPTION_BUDGET,
-    GATEWAY,
     GRPC_ROUTE,
     HTTP_ROUTE,
     INFERENCE_SERVICE,
     SERVICE_LABEL,
     TRAFFIC_POLICY,
 )
+from cluster.services.observation import unknown_service
 
 _AUTOSCALER: Final = ("autoscaling/v2", "HorizontalPodAutoscaler")
 _LAST: Final = (TRAFFIC_POLICY[1], DISRUPTION_BUDGET[1])
@@ -62,7 +63,7 @@ def find(cluster: Cluster, namespace: str, name: str) -> Remains:
     ]
     autoscalers = cluster.objects(*_AUTOSCALER, namespace, labels=f"{SERVICE_LABEL}={name}")
     if not named and not autoscalers:
-        raise ClusterError(f"namespace {namespace} has no service {name}; `portside status` lists those that are there")
+        raise unknown_service(name, namespace)
     artifacts = [_artifact(each) for each in named if each["kind"] == INFERENCE_SERVICE[1]]
     return Remains(name, namespace, "".join(artifacts), [*named, *autoscalers])
 

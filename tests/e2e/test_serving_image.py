@@ -17,6 +17,7 @@ from tritonclient import grpc
 
 import predictors
 from tests.e2e.kubernetes import Namespace, poll, restricted_namespace
+from tests.e2e.pods import is_ready
 from tests.e2e.serving_pod import MODEL_DIR, config_map, node_port_service, plain_pod, read_files, serving_pod
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
@@ -106,13 +107,11 @@ def test_the_image_holds_no_training_or_cluster_tools(image: str) -> None:
 
 
 def _is_ready(namespace: Namespace) -> bool:
-    status = namespace.get("pod", "serving")["status"]
-    ended = _terminated(status)
+    pod = namespace.get("pod", "serving")
+    ended = _terminated(pod["status"])
     if ended is not None:
         raise AssertionError(f"the container ended with {ended['exitCode']} before it was ready")
-    return any(
-        condition["type"] == "Ready" and condition["status"] == "True" for condition in status.get("conditions", [])
-    )
+    return is_ready(pod)
 
 
 def _ended(namespace: Namespace) -> dict[str, Any] | None:
