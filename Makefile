@@ -18,7 +18,11 @@ UV_VERSION := 0.13.9
 UV = $(shell command -v uv || echo .venv/bin/uv)
 BIN := .venv/bin
 
-.PHONY: help setup run test check format cluster install models e2e bench bench-mlserver clean
+# What `make loadtest` loads, and how; HOST names a server that is there already.
+USE_CASE ?= spam
+PROFILE ?= smoke
+
+.PHONY: help setup run test check format cluster install models loadtest e2e bench bench-mlserver clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -36,7 +40,7 @@ setup: .venv/installed ## install from the lock into .venv
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || { \
 		echo "could not install uv; check the network, or install uv yourself" >&2; exit 1; }; }
 	@echo "installing from uv.lock"
-	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --inexact --no-progress --quiet --extra serve --extra pipelines --extra cluster || { \
+	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --inexact --no-progress --quiet --extra serve --extra pipelines --extra cluster --extra loadtests || { \
 		echo "could not install from uv.lock; the lines above say which package" >&2; exit 1; }
 	@touch $@
 
@@ -54,7 +58,7 @@ test: setup ## run the tests
 check: setup ## lint, types, architecture
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy portside.py predictors pipelines cluster benchmarks tests
+	@$(BIN)/mypy portside.py predictors pipelines cluster loadtests benchmarks tests
 	@$(BIN)/lint-imports
 
 format: setup ## format the code
@@ -77,6 +81,13 @@ build/models/%/1.0.0/artifact.json: | setup
 	@$(BIN)/portside train $* --out build/$*
 	@$(BIN)/portside pack build/$*/model.joblib --name $* --version 1.0.0 \
 		--sample build/$*/sample.parquet --training build/$*/training.json --out build/models
+
+loadtest: setup $(if $(HOST),,build/models/$(USE_CASE)/1.0.0/artifact.json) ## load a use case and judge it; USE_CASE=spam PROFILE=smoke HOST=http://...
+	@$(if $(HOST),,$(BIN)/portside -q serve build/models/$(USE_CASE)/1.0.0 --http-port $(HTTP_PORT) --grpc-port $(GRPC_PORT) & \
+	trap "kill $$!; wait" EXIT;) \
+	$(BIN)/portside loadtest $(USE_CASE) --profile $(PROFILE) \
+		$(if $(HOST),--host $(HOST),--host http://127.0.0.1:$(HTTP_PORT) --grpc-host 127.0.0.1:$(GRPC_PORT) --wait 60) \
+		--report build/loadtest/$(USE_CASE)-$(PROFILE).html --json build/loadtest/$(USE_CASE)-$(PROFILE).json $(ARGS)
 
 e2e: setup ## run the tests that need a cluster, against $KUBECONFIG
 	@$(BIN)/pytest tests/e2e --verbose --capture=no $(ARGS)

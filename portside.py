@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "doctor": ("cluster.platform.commands", "doctor", "Look a cluster over and say what to do."),
     "inspect": ("predictors.commands", "inspect", "Show what an artifact holds and which scorer serves it."),
     "install": ("cluster.platform.commands", "install", "Install the platform on a cluster."),
+    "loadtest": ("loadtests.commands", "loadtest", "Load a server on time and say whether it holds its SLO."),
     "logs": ("cluster.services.commands", "logs", "Print what a service's pods have logged."),
     "pack": ("predictors.commands", "pack", "Pack a fitted model into a verified artifact."),
     "predict": ("predictors.commands", "predict", "Send a V2 request to a server and print its answer."),
@@ -41,7 +42,7 @@ class _Parts(click.Group):
         except ModuleNotFoundError as err:
             if err.name != part:
                 raise
-            raise click.UsageError(f"{cmd_name} is not in this installation (a serving image has no {part})") from err
+            raise click.UsageError(f"{cmd_name} is not in this installation: it has no {part}") from err
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (likewise)
@@ -58,7 +59,7 @@ def cli(*, quiet: bool) -> None:
     Shell completion: eval "$(_PORTSIDE_COMPLETE=bash_source portside)", likewise zsh_source and fish_source.
     """
     logging.basicConfig(level=logging.WARNING, format="portside: %(message)s", stream=sys.stderr)
-    for part in ("cluster", "pipelines", "predictors"):
+    for part in ("cluster", "loadtests", "pipelines", "predictors"):
         logging.getLogger(part).setLevel(logging.WARNING if quiet else logging.INFO)
 
 
@@ -73,8 +74,9 @@ def main() -> None:
 
 def _mendable() -> tuple[type[Exception], ...]:
     """Return what callers can mend; asked once it was raised, so that a part that is not installed is not imported."""
-    cluster = sys.modules.get("cluster.errors")
-    return (PredictorError, cluster.ClusterError) if cluster else (PredictorError,)
+    parts = {"cluster.errors": "ClusterError", "loadtests.errors": "LoadTestError"}
+    imported = {sys.modules[module]: name for module, name in parts.items() if module in sys.modules}
+    return (PredictorError, *(getattr(module, name) for module, name in imported.items()))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plots as SVG that belongs to a page: colours are the page's, text is text, and the same plot gives the same bytes."""
+
+import io
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, MultipleLocator, NullFormatter, NullLocator
+
+from loadtests.objective import duration_text
+
+#: Widths of a plot, in inches: on a screen and on paper, and on a telephone.
+_WIDE: Final = 9.6
+_NARROW: Final = 4.2
+_POINTS: Final = 72
+#: Up to that many decades, an axis of durations has labels between the powers of ten.
+_FEW_DECADES: Final = 2.2
+_LONG_SECONDS: Final = 600
+#: From one label of a long axis of time to the next one, in seconds.
+_STEPS: Final = (120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 86_400)
+_MOST_LABELS: Final = 8
+
+
+class Ink(StrEnum):
+    """A colour of the page, by the name of its CSS variable; the value is what stands for it until it is replaced."""
+
+    TEXT = "#000001"
+    GRID = "#000002"
+    MUTED = "#000003"
+    P50 = "#000004"
+    P95 = "#000005"
+    P99 = "#000006"
+    MAX = "#000007"
+    FAILED = "#000008"
+    ASKED = "#000009"
+    SENT = "#00000a"
+    FILL = "#00000b"
+    KIND1 = "#00000c"
+    KIND2 = "#00000d"
+    KIND3 = "#00000e"
+    KIND4 = "#00000f"
+    KIND5 = "#000010"
+    KIND6 = "#000011"
+
+    @property
+    def variable(self) -> str:
+        """How CSS refers to it."""
+        return f"var(--{self.name.lower()})"
+
+
+#: The line of a limit.
+DASHES: Final = (0, (5, 3))
+
+KINDS: Final = (Ink.KIND1, Ink.KIND2, Ink.KIND3, Ink.KIND4, Ink.KIND5, Ink.KIND6)
+
+
+@dataclass(frozen=True)
+class Key:
+    """An entry of a plot's legend.
+
+    Attributes:
+        label: What is drawn so.
+        ink: In which colour.
+        form: A class of the page's style: line, dashed, area or cross.
+    """
+
+    label: str
+    ink: Ink
+    form: str = "line"
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot, ready for the page.
+
+    Attributes:
+        title: What it shows.
+        about: How it is to be read.
+        alt: What it shows, in words and figures, for who cannot see it.
+        legend: What is drawn how.
+        wide: The SVG.
+        narrow: The same for a narrow screen.
+    """
+
+    title: str
+    about: str
+    alt: str
+    legend: tuple[Key, ...]
+    wide: Markup
+    narrow: Markup
+
+
+def draw(
+    paint: Callable[[Axes], None], *, title: str, about: str, alt: str, legend: tuple[Key, ...], height: float = 3.2
+) -> Plot:
+    """Return a plot.
+
+    Args:
+        paint: Draws on the axes it is given; called for each width.
+        title: As in ``Plot``.
+        about: As in ``Plot``.
+        alt: As in ``Plot``.
+        legend: As in ``Plot``.
+        height: In inches.
+    """
+    wide, narrow = (_svg(paint, width, height, salt=f"{title} {width}") for width in (_WIDE, _NARROW))
+    return Plot(title, about, alt, legend, wide, narrow)
+
+
+def time_axis(axes: Axes, seconds: float) -> None:
+    """Let the x axis, in seconds from the start, go from 0 to ``seconds``; a long one is labelled in minutes."""
+    axes.set_xlim(0, max(seconds, 1))
+    if seconds > _LONG_SECONDS:
+        step = next((one for one in _STEPS if seconds <= one * _MOST_LABELS), _STEPS[-1])
+        axes.xaxis.set_major_locator(MultipleLocator(step))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 60:g}"))
+        axes.set_xlabel("time from the start (minutes)")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+        axes.set_xlabel("time from the start (seconds)")
+
+
+def count_axis(axes: Axes, label: str) -> None:
+    """Let the y axis begin at zero."""
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
+    axes.set_ylabel(label)
+
+
+def duration_axis(axes: Axes, which: str, shortest_us: float, longest_us: float, label: str) -> None:
+    """Let an axis be logarithmic, from a duration to another one in microseconds, with labels such as 10 ms.
+
+    Args:
+        axes: Whose.
+        which: "x" or "y".
+        shortest_us: To be seen, above 0.
+        longest_us: To be seen.
+        label: What the durations are.
+    """
+    low, high = shortest_us / 1.25, longest_us * 1.35
+    if high < low * 10:
+        middle = math.sqrt(low * high)
+        low, high = middle / math.sqrt(10), middle * math.sqrt(10)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
+    (axes.set_xlabel if which == "x" else axes.set_ylabel)(f"{label} (logarithmic)")
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if math.log10(high / low) <= _FEW_DECADES else (1,)
+    places = [step * 10.0**decade for decade in decades for step in steps]
+    axis.set_major_locator(FixedLocator([place for place in places if low <= place <= high]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: duration_text(value)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _svg(paint: Callable[[Axes], None], width: float, height: float, salt: str) -> Markup:
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(
+            {
+                "svg.fonttype": "none",
+                "svg.hashsalt": salt,
+                "text.parse_math": False,
+                "font.size": 9.5,
+                "text.color": Ink.TEXT.value,
+                "axes.edgecolor": Ink.MUTED.value,
+                "axes.labelcolor": Ink.MUTED.value,
+                "axes.labelsize": 9.5,
+                "axes.facecolor": "none",
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "axes.grid": True,
+                "axes.axisbelow": True,
+                "grid.color": Ink.GRID.value,
+                "grid.linewidth": 0.8,
+                "xtick.color": Ink.MUTED.value,
+                "ytick.color": Ink.MUTED.value,
+                "lines.linewidth": 1.5,
+                "lines.solid_joinstyle": "round",
+            }
+        )
+        figure = Figure(figsize=(width, height), facecolor="none")
+        FigureCanvasSVG(figure)
+        axes = figure.add_axes((0.82 / width, 0.52 / height, 1 - 1.0 / width, 1 - 0.72 / height))
+        paint(axes)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    return _for_a_page(file.getvalue(), width * _POINTS, height * _POINTS)
+
+
+def _for_a_page(svg: str, width: float, height: float) -> Markup:
+    """Return what stands between the tags of an SVG document, in the colours of the page."""
+    inner = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
+    inner = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", inner, flags=re.DOTALL)
+    # Groups are named by their order, in every plot alike; nothing refers to them. The font is the page's.
+    inner = re.sub(r'<g id="[^"]*">', "<g>", inner)
+    inner = re.sub(r" font-family: [^;]*;", "", inner)
+    inner = inner.replace("xlink:href", "href")
+    for ink in Ink:
+        inner = inner.replace(ink.value, ink.variable)
+    inner = re.sub(r"\n\s*", "\n", inner).strip()
+    return Markup(f'<svg viewBox="0 0 {width:g} {height:g}" aria-hidden="true">{inner}</svg>')  # noqa: S704 (drawn here)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of a run: one file that needs nothing else, for a browser or for paper."""
+
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from loadtests.report import tables
+from loadtests.report.plots import plots
+from loadtests.report.text import percent_text, rate_text, sentence
+from loadtests.run import Run
+from loadtests.verdict import Verdict
+
+_FOLDER: Final = Path(__file__).parent
+
+
+def write_page(run: Run, verdict: Verdict, path: Path) -> None:
+    """Write the page of a run that was judged; the same run gives the same bytes.
+
+    Raises:
+        OSError: It cannot be written there.
+    """
+    path.write_text(render_page(run, verdict), encoding="utf-8")
+
+
+def render_page(run: Run, verdict: Verdict) -> str:
+    """Return the page of a run that was judged, as HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("page.html.jinja").render(
+        run=run,
+        verdict=verdict,
+        sentence=sentence(verdict),
+        figures=_figures(run),
+        plots=list(plots(run, verdict)),
+        objectives=tables.objectives_table(verdict),
+        generator=tables.generator_table(run),
+        names=tables.requests_table(run, lambda key: key.name, "kind of request"),
+        versions=tables.requests_table(run, lambda key: key.version, "model version"),
+        codes=tables.codes_table(run),
+        conditions=tables.conditions_table(run),
+    )
+
+
+def _figures(run: Run) -> list[tuple[str, str]]:
+    """Return what is told in large figures: what it is, and its text."""
+    total = run.measurements.total
+    failed = percent_text(total.failed / total.requests) if total.requests else "-"
+    return [
+        ("requests", f"{total.requests:,}"),
+        ("requests/s", rate_text(run.achieved_rate)),
+        ("failed", failed),
+        *((name, tables.duration(total.latency, share)) for name, share in _SHARES.items()),
+    ]
+
+
+_SHARES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
