@@ -1,12 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-# The serving image: the model server and what it needs, nothing that trains, builds or talks to a cluster.
-FROM python:3.13-slim AS build
+# Two images: the serving image, which is the last and so the one that is built when none is named, and that of the load
+# tests (--target loadtest).
+FROM python:3.13-slim AS lock
 ARG UV_VERSION=0.13.9
 WORKDIR /src
 RUN python -m venv --without-pip /opt/portside && python -m pip install --quiet --root-user-action=ignore uv==${UV_VERSION}
 ENV PIP_PYTHON=/opt/portside/bin/python PIP_NO_CACHE_DIR=1
-COPY pyproject.toml uv.lock ./
 # The lock decides every version, and pip checks every digest.
+COPY pyproject.toml uv.lock ./
+
+FROM lock AS loadtest-build
+# Reports go to buckets; requests are drawn from the data inside the packages of the group "examples".
+RUN uv export --frozen --quiet --no-default-groups --no-emit-project --extra loadtests --extra s3 --extra gcs --group examples \
+        --output-file requirements.txt \
+    && python -m pip install --quiet --require-hashes --requirement requirements.txt
+COPY README.md LICENSE portside.py ./
+# The command line's root asks predictors for their errors; what serves stays away.
+COPY predictors/__init__.py predictors/errors.py predictors/
+COPY loadtests loadtests
+RUN python -m pip install --quiet --no-deps .
+
+FROM python:3.13-slim AS loadtest
+COPY --from=loadtest-build /opt/portside /opt/portside
+# The one place that may be written to, where the root filesystem is read-only.
+ENV PATH=/opt/portside/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp MPLCONFIGDIR=/tmp/matplotlib
+USER 65532:65532
+ENTRYPOINT ["portside", "loadtest"]
+
+FROM lock AS build
 RUN uv export --frozen --quiet --no-default-groups --no-emit-project --extra serve --output-file requirements.txt \
     && python -m pip install --quiet --require-hashes --requirement requirements.txt \
     && find /opt/portside/lib -type d -name tests -prune -exec rm -r {} +
@@ -14,6 +35,7 @@ COPY README.md LICENSE portside.py ./
 COPY predictors predictors
 RUN python -m pip install --quiet --no-deps .
 
+# The serving image: the model server and what it needs, nothing that trains, builds or talks to a cluster.
 FROM python:3.13-slim
 COPY --from=build /opt/portside /opt/portside
 # ONNX Runtime would send the names and hashes of models to its makers, and keep an identifier on the disk.

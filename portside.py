@@ -3,6 +3,7 @@
 
 import logging
 import sys
+import traceback
 from importlib import import_module
 from typing import Final
 
@@ -26,6 +27,9 @@ _COMMANDS: Final = {
     "train": ("pipelines.commands", "train", "Train and evaluate one of the use cases on its real data."),
     "undeploy": ("cluster.services.commands", "undeploy", "Take a service away; its artifact stays."),
 }
+
+#: BSD's EX_SOFTWARE.
+_FAULT_OF_OURS: Final = 70
 
 
 class _Parts(click.Group):
@@ -70,6 +74,9 @@ def main() -> None:
     except _mendable() as err:
         click.echo(f"portside: {err}", err=True)
         sys.exit(2)
+    except Exception:  # the process's edge: a fault of ours must not look like an answer, as Python's exit code 1 would
+        traceback.print_exc()
+        sys.exit(_FAULT_OF_OURS)
 
 
 def _mendable() -> tuple[type[Exception], ...]:

@@ -49,7 +49,7 @@ def _words(_ctx: click.Context, _option: click.Parameter, text: str | None) -> t
 @click.option("--slo", type=_FILE, help="What must hold.  [default: the suite's own]")
 @click.option("--report", metavar="FILE", help="Write a page with plots (.html): a path, s3:// or gs://.")
 @click.option("--json", "json_report", metavar="FILE", help="Write all figures as JSON: a path, s3:// or gs://.")
-@click.option("--verdict", "verdict_file", type=_NEW_FILE, help="Write the verdict as one line of JSON.")
+@click.option("--verdict", "verdict_file", metavar="FILE", help="Write the verdict as one line of JSON.")
 @click.option("--timeout", type=_POSITIVE, default=10.0, show_default=True, help="Seconds until a request has failed.")
 @click.option("--max-in-flight", type=_NUMBER, help="Requests under way at once, for each process.")
 @click.option("--max-lag", type=_POSITIVE, default=10.0, show_default=True, help="Milliseconds (p99) to leave late.")
@@ -124,11 +124,13 @@ def _find_knee(plan: "Plan", processes: "Processes", extra: tuple[str, ...], wor
     click.echo(knee.about)
     if last is not None:
         _keep(*last, words)
-    return _EXIT_CODES["PASS" if knee.holds is not None and knee.high is not None else "INCONCLUSIVE"]
+    found = knee.holds is not None and knee.high is not None
+    return _EXIT_CODES["PASS" if found else "INCONCLUSIVE"]
 
 
 def _max_lag_us(words: dict[str, Any]) -> int:
-    return round(words["max_lag"] * 1000)
+    milliseconds: float = words["max_lag"]
+    return round(milliseconds * 1000)
 
 
 def _keep(run: "Run", verdict: "Verdict", words: dict[str, Any]) -> None:
@@ -136,13 +138,13 @@ def _keep(run: "Run", verdict: "Verdict", words: dict[str, Any]) -> None:
     from loadtests.destination import write_to
     from loadtests.report import write_json, write_page, write_verdict
 
-    if words["verdict_file"] is not None:
-        write_verdict(run, verdict, words["verdict_file"], words["report"])
-    for place, write in ((words["report"], write_page), (words["json_report"], write_json)):
+    told = partial(write_verdict, run, verdict, report=words["report"])
+    page, figures = partial(write_page, run, verdict), partial(write_json, run, verdict)
+    for place, write in ((words["verdict_file"], told), (words["report"], page), (words["json_report"], figures)):
         if place is None:
             continue
         try:
-            write_to(place, partial(write, run, verdict))
+            write_to(place, write)
         except LoadTestError as err:
             click.echo(f"portside: {err}", err=True)
         else:

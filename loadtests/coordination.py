@@ -83,7 +83,7 @@ def _lead(environment: Environment) -> None:
     listen = runner.register_message
     listen(messages.PREPARED, _listener(lambda node, _: leader.prepared(node)))
     listen(messages.MEASURED, _listener(lambda _, told: leader.measured(told)))
-    listen(messages.FINISHED, _listener(lambda node, told: leader.finished(node, told["processor_share"])))
+    listen(messages.FINISHED, _listener(leader.finished))
     listen(messages.FAILED, _listener(lambda _, told: leader.failed(told["reason"])))
     environment.events.test_start.add_listener(lambda **_: leader.begin())
     environment.events.quit.add_listener(lambda **_: leader.write())

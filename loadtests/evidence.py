@@ -54,6 +54,7 @@ class Evidence:
         lag_p99_us: How late requests left at the 99th percentile.
         cpu: The share of a core that the busiest generator process used, 1 being all of it.
         workers: How many generator processes there were.
+        interrupted: Whether the run was ended before its timetable was.
     """
 
     seconds: Sequence[Second]
@@ -62,6 +63,7 @@ class Evidence:
     lag_p99_us: int
     cpu: float
     workers: int
+    interrupted: bool = False
 
     def ways_behind(self, max_lag_us: int = MAX_LAG) -> Iterator[str]:
         """Yield a sentence for each sign that the generator fell behind, so that the figures are not the server's."""
@@ -81,7 +83,10 @@ class Evidence:
                 f"a generator process used {self.cpu:.0%} of a core (limit {MAX_CPU:.0%}): use --workers "
                 f"{self.workers + 1} or a lower rate".replace("%", " %")
             )
-        if (lost := self.asked - recorded - self.dropped) > 0:
+        lost = self.asked - recorded - self.dropped
+        if self.interrupted:
+            yield f"the run was interrupted: {lost:,} of the {self.asked:,} requests asked for were not made"
+        elif lost > 0:
             yield (
                 f"{_told(lost, 'request', 'requests')} of the {self.asked:,} asked for left no record: a generator "
                 "process ended early or was lost"

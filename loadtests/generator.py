@@ -16,7 +16,7 @@ from typing import Final
 from loadtests.errors import LoadTestError
 from loadtests.options import LoadOptions
 from loadtests.plan import Plan
-from loadtests.run import Run
+from loadtests.run import Run, reason_file
 
 #: How long processes elsewhere may take to join, in seconds.
 _JOIN_SECONDS: Final = 120
@@ -87,6 +87,8 @@ def run_plan(plan: Plan, processes: Processes, extra: Sequence[str] = ()) -> Run
                 *extra,
             ]
         )
+        if reason_file(file).exists():
+            raise LoadTestError(reason_file(file).read_text(encoding="utf-8"))
         if not file.exists():
             raise LoadTestError(f"Locust ended with exit code {code} and has measured nothing; the lines above say why")
         return Run.read(file)

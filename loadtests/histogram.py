@@ -128,7 +128,7 @@ class Histogram(Counted):
         """
         try:
             counts = HdrHistogram.decode(encoded)
-        except (HdrCookieException, HdrLengthException, IndexError, TypeError, zlib.error) as err:
+        except (HdrCookieException, HdrLengthException, IndexError, TypeError, ValueError, zlib.error) as err:
             raise ValueError(f"not an encoded histogram: {err}") from err
         has = counts.lowest_trackable_value, counts.highest_trackable_value, counts.significant_figures
         if has != (1, LONGEST, _DIGITS):

@@ -14,7 +14,7 @@ from loadtests import messages
 from loadtests.environment import describe_environment
 from loadtests.measurements import Measurements, Message
 from loadtests.options import LoadOptions
-from loadtests.run import Run
+from loadtests.run import Run, reason_file
 from loadtests.started import parsed_options, runner_of
 from loadtests.timetable import Timetable, write_timetable
 
@@ -38,6 +38,8 @@ class Leader:
         self._playing: set[str] = set()
         self._processors: dict[str, float] = {}
         self._workers = 0
+        self._failed = False
+        self._interrupted = False
         self._started = datetime.now(UTC)
         self._origin = time.monotonic()
         self._elapsed = 0.0
@@ -64,11 +66,13 @@ class Leader:
             write_timetable(self._timetable, self.options.save_timetable)
         self._measurements = Measurements()
         self._processors = {}
+        self._interrupted = False
         workers = sorted(self.workers)
         self._workers = len(workers)
         self._waiting, self._playing = set(workers), set(workers)
         for number, worker in enumerate(workers):
-            self._send(messages.SHARE, messages.Share(number=number, of=len(workers)), worker)
+            share = messages.Share(number=number, of=len(workers), options=self.options.plain())
+            self._send(messages.SHARE, share, worker)
 
     def prepared(self, worker: str) -> None:
         """Note that a worker is ready; name the moment of beginning once all are."""
@@ -91,14 +95,20 @@ class Leader:
         self._measurements.merge(message)
         self._elapsed = max(time.monotonic() - self._origin, 0.0)
 
-    def finished(self, worker: str, processor_share: float) -> None:
-        """Note that a worker's share is over."""
-        self._playing.discard(worker)
-        self._processors[worker] = processor_share
+    def finished(self, worker: str, told: messages.Finished) -> None:
+        """Note that a worker's share is over; what it tells again when Locust ends is nothing new."""
+        if worker in self._playing:
+            self._playing.remove(worker)
+            self._processors[worker] = told["processor_share"]
+            self._interrupted = self._interrupted or not told["complete"]
 
     def failed(self, reason: str) -> None:
         """End Locust because a worker cannot take part."""
-        logger.error("%s", reason)
+        if self.options.run_file is None:
+            logger.error("%s", reason)
+        else:
+            reason_file(self.options.run_file).write_text(reason, encoding="utf-8")
+        self._failed = True
         self._environment.process_exit_code = _WRONG_USE
         gevent.spawn(runner_of(self._environment).quit)
 
@@ -106,7 +116,7 @@ class Leader:
         """Write what the run measured, where that was asked for and anything was begun."""
         if self._progress is not None:
             self._progress.kill()
-        if self.options.run_file is not None and self._workers:
+        if self.options.run_file is not None and self._workers and not self._failed:
             self._run().write(self.options.run_file)
 
     def _begin_at(self, wall: float, workers: set[str]) -> None:
@@ -134,6 +144,7 @@ class Leader:
             host=str(self._environment.host or ""),
             started=self._started.isoformat(timespec="milliseconds"),
             workers=self._workers,
+            interrupted=self._interrupted and timetable is not None,
             cpu=max(self._processors.values(), default=0.0),
             options=options.given(),
             environment=describe_environment(),

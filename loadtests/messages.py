@@ -18,10 +18,11 @@ FAILED: Final = "portside-failed"
 
 
 class Share(TypedDict):
-    """Which part of the timetable a worker plays."""
+    """Which part of the timetable a worker plays, and the options of the run; it may have been started with none."""
 
     number: int
     of: int
+    options: dict[str, object]
 
 
 class Play(TypedDict):
@@ -31,9 +32,10 @@ class Play(TypedDict):
 
 
 class Finished(TypedDict):
-    """How much of one core the worker has used, 1 being all of it."""
+    """How much of one core the worker has used, 1 being all of it; and whether its share was played to the end."""
 
     processor_share: float
+    complete: bool
 
 
 class Failed(TypedDict):

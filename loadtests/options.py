@@ -85,6 +85,10 @@ class LoadOptions:
         told = ((one.name, getattr(self, one.name), one.default) for one in fields(self) if one.name != "run_file")
         return {f"--{name.replace('_', '-')}": str(value) for name, value, default in told if value != default}
 
+    def plain(self) -> dict[str, object]:
+        """Return the options as values that a message can carry; ``read`` takes them back."""
+        return {name: str(value) if isinstance(value, Path) else value for name, value in vars(self).items()}
+
     def timetable(self) -> Timetable | None:
         """Return the arrivals fixed in advance; None where every user brings its own.
 

@@ -36,6 +36,7 @@ class Run:
         host: The server's URL.
         started: When, in UTC, as ISO 8601.
         workers: How many processes sent requests.
+        interrupted: Whether it was ended before the timetable was.
         cpu: The share of a core that the busiest of them used, 1 being all of it.
         options: What the run was started with, by option.
         environment: The machine; see ``describe_environment``.
@@ -54,6 +55,7 @@ class Run:
     host: str
     started: str
     workers: int
+    interrupted: bool
     cpu: float
     options: dict[str, str]
     environment: dict[str, str | float | None]
@@ -66,6 +68,7 @@ class Run:
             asked=self.to_measure,
             dropped=sum(self.measurements.dropped.values()),
             lag_p99_us=lag.percentile(0.99) if lag.count else 0,
+            interrupted=self.interrupted,
             cpu=self.cpu,
             workers=self.workers,
         )
@@ -110,10 +113,19 @@ class Run:
         """
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
-            if told.pop("schema") != _SCHEMA:
-                raise ValueError(f"another schema than {_SCHEMA}")
+            _check_schema(told.pop("schema"))
             measurements = Measurements.from_json(told.pop("measurements"))
             parts = {**told, "measurements": measurements, "asked": tuple(told["asked"])}
             return cls(**parts)
         except (LoadTestError, OSError, ValueError, KeyError, TypeError, AttributeError) as err:
             raise LoadTestError(f"{path}: not a run of a load test ({err})") from err
+
+
+def reason_file(run_file: Path) -> Path:
+    """Return where it is told why there is no run, in the place of the run."""
+    return run_file.with_suffix(".failed")
+
+
+def _check_schema(schema: object) -> None:
+    if schema != _SCHEMA:
+        raise ValueError(f"another schema than {_SCHEMA}")

@@ -66,7 +66,7 @@ def _reason(verdict: "Verdict") -> str:
     if not verdict.requests and not verdict.generator:
         return "nothing was measured"
     if verdict.generator:
-        return "the generator fell behind, so the figures are not the server's; mend that and repeat the run"
+        return "the run did not go as it was asked for, so its figures decide nothing; mend that and repeat it"
     if verdict.more_requests is not None:
         return f"{requests} do not decide; {verdict.more_requests:,} more would, if what was seen stays so"
     return f"{requests} do not decide; what was measured lies too near the limit for any number of requests"

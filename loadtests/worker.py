@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a process that sends requests does in a run: it takes its share, plays it, and tells what it measured."""
 
+from argparse import Namespace
 from typing import Final
 
 import gevent
@@ -10,7 +11,7 @@ from loadtests import messages
 from loadtests.errors import LoadTestError
 from loadtests.options import LoadOptions
 from loadtests.session import Session, wall_to_monotonic
-from loadtests.started import parsed_options, runner_of
+from loadtests.started import runner_of
 
 #: Between the cells of what was measured: they are told a few at a time, while requests leave.
 _PAUSE_SECONDS: Final = 0.02
@@ -37,7 +38,7 @@ class Worker:
 
     def begin(self, share: messages.Share) -> None:
         """Make ready for a run of which this process plays a share."""
-        options = LoadOptions.read(parsed_options(self._environment))
+        options = LoadOptions.read(Namespace(**share["options"]))
         timetable = options.timetable()
         part = None if timetable is None else timetable.share(share["number"], share["of"])
         self._session = Session(self._environment, options, share["number"], part)
@@ -63,7 +64,7 @@ class Worker:
         if self._reporting is not None:
             self._reporting.kill()
         session.close(self._environment.stop_timeout)
-        self._finish(session)
+        self._finish(session, complete=False)
 
     def _report(self, session: Session) -> None:
         session.playing.wait()
@@ -73,11 +74,12 @@ class Worker:
             part = session.take_cell()
             if part is not None:
                 self._send(messages.MEASURED, part)
-        self._finish(session)
+        self._finish(session, complete=True)
 
-    def _finish(self, session: Session) -> None:
+    def _finish(self, session: Session, *, complete: bool) -> None:
         self._send(messages.MEASURED, session.measurements.take())
-        self._send(messages.FINISHED, messages.Finished(processor_share=session.processor_share()))
+        share = session.processor_share()
+        self._send(messages.FINISHED, messages.Finished(processor_share=share, complete=complete))
 
     def _send(self, kind: str, data: object) -> None:
         runner_of(self._environment).send_message(kind, data)

@@ -105,12 +105,12 @@ def test_the_table_of_fields_has_every_field_of_the_manifest() -> None:
 
 def test_every_option_named_is_one_of_some_command(tmp_path: Path) -> None:
     serving = ("train", "pack", "inspect", "serve", "predict", "publish")
-    commands = (*serving, "deploy", "status", "logs", "undeploy", "install", "doctor")
+    commands = (*serving, "deploy", "status", "logs", "undeploy", "install", "doctor", "loadtest")
     helps = [_run("portside", command, "--help", cwd=tmp_path) for command in commands]
     helps.append(_run(sys.executable, "-m", "predictors", "--help", cwd=tmp_path))
     known = {option for told in helps for option in _OPTION.findall(told)}
     named = {option for page in PAGES for option in _OPTION.findall(_without_other_programs(page.read_text()))}
-    assert named - known == {"--enable-dataplane-v2"}  # gcloud's
+    assert named - known == {"--enable-dataplane-v2", "--csv"}  # gcloud's
 
 
 def test_the_processing_shown_packs_and_answers(tmp_path: Path) -> None:

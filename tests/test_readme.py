@@ -26,7 +26,7 @@ def _blocks(language: str) -> list[str]:
 
 
 #: All of them: with another number of blocks these lines fail, and so does every test here.
-MAKE, CURL, PACK_COMMANDS, SERVE, ON_KIND, ON_A_CLUSTER = _blocks("bash")
+MAKE, CURL, PACK_COMMANDS, SERVE, LOAD, ON_KIND, ON_A_CLUSTER = _blocks("bash")
 TRITON_HTTP, TRITON_GRPC, PACK, SAVE = _blocks("python")
 (ANSWER,) = _blocks("json")
 
@@ -80,6 +80,12 @@ def test_the_answer_shown_is_the_one_that_make_run_prints(server: RunningServer)
 def test_curl_is_answered_spam(server: RunningServer, tmp_path: Path) -> None:
     printed = run("bash", "-c", _on_ports_of(server, CURL), cwd=tmp_path)
     assert orjson.loads(printed)["outputs"][0]["data"] == ["spam"]
+
+
+def test_the_load_test_gives_a_verdict_and_a_report(server: RunningServer, tmp_path: Path) -> None:
+    printed = run("bash", "-c", f"{_on_ports_of(server, LOAD.strip())} --max-lag 1000", cwd=tmp_path)
+    assert printed.splitlines()[-1] == "PASS: 200 requests show that the SLO is kept"
+    assert "PASS" in (tmp_path / "build/report.html").read_text()
 
 
 @pytest.mark.parametrize("block", [pytest.param(TRITON_HTTP, id="http"), pytest.param(TRITON_GRPC, id="grpc")])

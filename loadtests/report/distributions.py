@@ -86,13 +86,14 @@ def percentile_curves(latency: Counted, service: Counted, lag: Counted) -> Plot:
             axes.plot(beyond, values, color=ink.value, linewidth=width)
         axes.set_xscale("log")
         axes.set_xlim(1, min(least, 0.1) * 0.8)
-        ticks = [1, 0.5, *(10.0**-nines for nines in range(1, 9) if 10.0**-nines >= least)]
+        ticks = [0.5, *(10.0**-nines for nines in range(1, 9) if 10.0**-nines >= least)]
         axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 - 100 * value:.6g} %"))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("share of requests that took at most so long")
-        lowest = max(min(float(values.min()) for _, values in points), 1.0)
+        # Of the lag only what is not far below the others is of interest, and would take half of the axis.
+        lowest = max(min(latency.value_at_rank(1), service.value_at_rank(1), lag.percentile(0.5)), 1)
         highest = max(float(values.max()) for _, values in points)
         duration_axis(axes, "y", lowest, highest, "duration")
 

@@ -58,7 +58,7 @@ def latency_over_time(among: Sequence[Interval], limits: Sequence[Limit]) -> Plo
         seen = [limit.microseconds for limit in limits]
         duration_axis(axes, "y", min([shortest, *seen]), max([longest, *seen]), "latency")
 
-    legend = [Key("max" if name == "max" else name, ink) for name, (_, ink) in _LINES.items()]
+    legend = [Key(name, ink) for name, (_, ink) in _LINES.items()]
     legend += [Key(limit.label, limit.ink, "dashed") for limit in limits]
     if failing:
         legend.append(Key("requests failed", Ink.FAILED, "cross"))
@@ -81,13 +81,13 @@ def rates(run: Run, among: Sequence[Interval]) -> Plot:
     measured = [one for one in among if not one.is_warmup]
     lines: list[tuple[str, Ink, float, list[float], Sequence[Interval]]] = []
     if run.asked:
-        lines.append(("asked", Ink.ASKED, 4.5, [(one.asked or 0) / one.seconds for one in among], among))
+        lines.append(("asked", Ink.ASKED, 4.5, [(one.asked or 0) / one.planned for one in among], among))
     lines += [
-        ("sent", Ink.SENT, 1.6, [one.requests / one.seconds for one in measured], measured),
-        ("answered rightly", Ink.P50, 1.2, [(one.requests - one.failed) / one.seconds for one in measured], measured),
+        ("sent", Ink.SENT, 1.6, [one.requests / one.measured for one in measured], measured),
+        ("answered rightly", Ink.P50, 1.2, [(one.requests - one.failed) / one.measured for one in measured], measured),
     ]
     if any(one.dropped for one in among):
-        lines.append(("dropped", Ink.FAILED, 1.6, [one.dropped / one.seconds for one in measured], measured))
+        lines.append(("dropped", Ink.FAILED, 1.6, [one.dropped / one.measured for one in measured], measured))
 
     def paint(axes: Axes) -> None:
         for _, ink, width, rates, intervals in lines:
@@ -140,6 +140,7 @@ def failures(among: Sequence[Interval]) -> Plot:
         about="By the interval in which they were due. Codes are those of HTTP or gRPC, or what happened instead of an "
         "answer.",
         label="failed requests/s",
+        inks=(Ink.FAILED, *KINDS[1:]),
     )
 
 
@@ -151,26 +152,33 @@ def versions(among: Sequence[Interval]) -> Plot:
         title=f"Who answered: right answers over time, by model version, in {_each(among)}",
         about="The model_version that the answers bear.",
         label="right answers/s",
+        inks=KINDS,
     )
 
 
 def _stacked(
-    among: Sequence[Interval], of: Callable[[Interval], Mapping[str, int]], *, title: str, about: str, label: str
+    among: Sequence[Interval],
+    of: Callable[[Interval], Mapping[str, int]],
+    *,
+    title: str,
+    about: str,
+    label: str,
+    inks: Sequence[Ink],
 ) -> Plot:
     totals = _names(of(one) for one in among)
     names: list[str | None] = list(totals)
-    if len(names) > len(KINDS):
-        names = [*names[: len(KINDS) - 1], None]
+    if len(names) > len(inks):
+        names = [*names[: len(inks) - 1], None]
     shown = [name for name in names if name is not None]
 
     def rate(one: Interval, name: str | None) -> float:
         told = of(one)
         count = told.get(name, 0) if name is not None else sum(told.values()) - sum(told.get(each, 0) for each in shown)
-        return count / one.seconds
+        return count / one.measured
 
     def paint(axes: Axes) -> None:
         below = np.zeros(len(among))
-        for name, ink in zip(names, KINDS, strict=False):
+        for name, ink in zip(names, inks, strict=False):
             above = below + [rate(one, name) for one in among]
             axes.stairs(above, _edges(among), baseline=below, fill=True, color=ink.value, linewidth=0)
             below = above
@@ -185,7 +193,7 @@ def _stacked(
         alt=f"{title}: " + ", ".join(f"{count:,} {name or 'without'}" for name, count in totals.items()),
         legend=tuple(
             Key("others" if name is None else name or "(none)", ink, "area")
-            for name, ink in zip(names, KINDS, strict=False)
+            for name, ink in zip(names, inks, strict=False)
         ),
         height=2.6,
     )

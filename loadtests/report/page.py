@@ -4,15 +4,13 @@
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from loadtests.report import tables
-from loadtests.report.plots import plots
-from loadtests.report.text import percent_text, rate_text, sentence
+from loadtests.report.text import percent_text, rate_text, reason
 from loadtests.run import Run
 from loadtests.verdict import Verdict
 
 _FOLDER: Final = Path(__file__).parent
+_SHARES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
 
 def write_page(run: Run, verdict: Verdict, path: Path) -> None:
@@ -21,11 +19,16 @@ def write_page(run: Run, verdict: Verdict, path: Path) -> None:
     Raises:
         OSError: It cannot be written there.
     """
-    path.write_text(render_page(run, verdict), encoding="utf-8")
+    # A server may answer half a surrogate pair as its version, which no file can hold.
+    path.write_bytes(render_page(run, verdict).encode("utf-8", "replace"))
 
 
 def render_page(run: Run, verdict: Verdict) -> str:
     """Return the page of a run that was judged, as HTML."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from loadtests.report.plots import plots
+
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
@@ -37,7 +40,7 @@ def render_page(run: Run, verdict: Verdict) -> str:
     return environment.get_template("page.html.jinja").render(
         run=run,
         verdict=verdict,
-        sentence=sentence(verdict),
+        reason=reason(verdict),
         figures=_figures(run),
         plots=list(plots(run, verdict)),
         objectives=tables.objectives_table(verdict),
@@ -59,6 +62,3 @@ def _figures(run: Run) -> list[tuple[str, str]]:
         ("failed", failed),
         *((name, tables.duration(total.latency, share)) for name, share in _SHARES.items()),
     ]
-
-
-_SHARES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}

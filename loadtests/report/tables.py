@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from loadtests.histogram import Counted
 from loadtests.measurements import CellKey, Tally
@@ -11,7 +12,7 @@ from loadtests.report.text import NOTHING, figure_text, interval_text, limit_tex
 from loadtests.run import Run
 from loadtests.verdict import Verdict
 
-_MEBIBYTE = 2**20
+_MEBIBYTE: Final = 2**20
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def generator_table(run: Run) -> Table:
         [
             ("requests", f"{run.to_measure:,}", f"{sent:,}"),
             ("requests/s", rate_text(run.asked_rate), rate_text(run.achieved_rate)),
-            ("dropped", "0", f"{dropped:,}"),
+            ("dropped", "", f"{dropped:,}"),
             ("lag p99", "", duration(lag, 0.99)),
             ("lag max", "", duration(lag, 1.0)),
             ("busiest process", "", f"{percent_text(round(run.cpu, 3))} of a core"),
@@ -119,8 +120,8 @@ def _conditions(run: Run) -> Iterator[tuple[str, str]]:
     yield "timetable (SHA-256)", run.digest or NOTHING
     for name, value in run.options.items():
         yield name, value
-    for name, value in run.environment.items():
-        yield _environment(name, value)
+    for name, figure in run.environment.items():
+        yield _environment(name, figure)
 
 
 def _environment(name: str, value: str | float | None) -> tuple[str, str]:

@@ -10,20 +10,16 @@ NOTHING: Final = "-"
 
 
 def sentence(verdict: Verdict) -> str:
-    """Return the verdict in one sentence, without the word that stands for it."""
-    requests = f"{verdict.requests:,} requests"
-    if verdict.outcome is Outcome.PASS:
-        return f"{requests} show that the SLO is kept"
-    if verdict.outcome is Outcome.FAIL:
-        broken = [one for one in verdict.objectives if one.outcome is Outcome.FAIL]
-        return f"{requests} show that the SLO is not kept: " + ", ".join(map(_broken, broken))
-    if verdict.generator:
-        return "the generator fell behind, so the figures are not the server's; mend that and repeat the run"
-    if not verdict.requests:
-        return "nothing was measured"
-    if verdict.more_requests is not None:
-        return f"{requests} do not decide; {verdict.more_requests:,} more would, if what was seen stays so"
-    return f"{requests} do not decide; what was measured lies too near the limit for any number of requests"
+    """Return the verdict as the terminal's last sentence: "PASS: 12,000 requests show that the SLO is kept"."""
+    lines = verdict.lines()
+    start = max(number for number, line in enumerate(lines) if line.startswith(f"{verdict.outcome}: "))
+    return " ".join(lines[start:])
+
+
+def reason(verdict: Verdict) -> str:
+    """Return the same without the word, and with the objectives that are not kept."""
+    broken = [_broken(one) for one in verdict.objectives if one.outcome is Outcome.FAIL]
+    return sentence(verdict).removeprefix(f"{verdict.outcome}: ") + (f": {', '.join(broken)}" if broken else "")
 
 
 def limit_text(one: Objective) -> str:
@@ -48,16 +44,18 @@ def figure_text(one: Objective, value: float | None) -> str:
 def percent_text(share: float) -> str:
     """Return a share with three digits of whichever is smaller, it or what it lacks to one: 0.012 %, 99.988 %."""
     nearest = min(share, 1 - share) * 100
-    decimals = next((places for places in range(1, 7) if nearest * 10**places >= 100), 6) if nearest > 0 else 0  # noqa: PLR2004
-    text = f"{share * 100:.{decimals}f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text) + " %"
+    if nearest <= 0:
+        return f"{share * 100:.0f} %"
+    decimals = 2
+    while decimals < 6 and round(nearest, decimals) < 10 ** (2 - decimals):  # noqa: PLR2004
+        decimals += 1
+    return f"{share * 100:.{decimals}f}".rstrip("0").rstrip(".") + " %"
 
 
 def rate_text(rate: float) -> str:
-    """Return requests/s with three significant digits or more."""
-    return f"{rate:,.0f}" if rate >= 1_000 else f"{rate:.3g}"  # noqa: PLR2004
+    """Return requests/s with four significant digits or more."""
+    return f"{rate:,.0f}" if rate >= 1_000 else f"{rate:.4g}"  # noqa: PLR2004
 
 
 def _broken(one: Objective) -> str:
-    measured = "never reached" if one.measured is None else figure_text(one, one.measured)
-    return f"{one.name} {measured} ({limit_text(one)})"
+    return f"{one.name} {figure_text(one, one.measured)} ({limit_text(one)})"

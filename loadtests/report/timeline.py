@@ -18,7 +18,9 @@ class Interval:
 
     Attributes:
         start: In seconds from the start of the run.
-        seconds: How long it is; the first and the last one may be shorter than the others.
+        seconds: How many seconds of the clock it spans; the first and the last one may have fewer than the others.
+        planned: How long the timetable is within it; less than ``seconds`` where the timetable ends in it.
+        measured: How long was measured; less than ``planned`` where the warm-up ends in it.
         is_warmup: Whether all of it is within the warm-up, which is not measured.
         asked: How many requests the timetable has due in it; None without a timetable.
         requests: How many were sent and measured.
@@ -26,12 +28,15 @@ class Interval:
         dropped: How many arrivals were not sent.
         latest_us: How late the latest of its requests left, in microseconds; None where none did.
         latency: Of those answered rightly, from due to answered.
+        service: Of all of them, from sent to answered or given up.
         codes: How many of them failed, by code.
         versions: How many of them were answered rightly, by the answer's model_version.
     """
 
     start: int
     seconds: int
+    planned: float
+    measured: float
     is_warmup: bool
     asked: int | None
     requests: int
@@ -39,6 +44,7 @@ class Interval:
     dropped: int
     latest_us: int | None
     latency: Counted
+    service: Counted
     codes: Mapping[str, int]
     versions: Mapping[str, int]
 
@@ -72,11 +78,14 @@ def intervals(run: Run, length: int) -> list[Interval]:
         start = warmup + place * length
         seconds = range(max(start, 0), min(start + length, end))
         tally = tallies.get(place, none)
+        planned = min(seconds.stop, max(run.seconds, seconds.start)) - seconds.start or float(len(seconds))
         late = [measurements.latest[second] for second in seconds if second in measurements.latest]
         found.append(
             Interval(
                 start=seconds.start,
                 seconds=len(seconds),
+                planned=planned,
+                measured=max(planned - max(run.warmup - seconds.start, 0), 0) or planned,
                 is_warmup=place < 0,
                 asked=sum(run.asked[seconds.start : seconds.stop]) if run.asked else None,
                 requests=tally.requests,
@@ -84,6 +93,7 @@ def intervals(run: Run, length: int) -> list[Interval]:
                 dropped=sum(measurements.dropped.get(second, 0) for second in seconds),
                 latest_us=max(late, default=None),
                 latency=tally.latency,
+                service=tally.service,
                 codes=codes.get(place, {}),
                 versions=versions.get(place, {}),
             )

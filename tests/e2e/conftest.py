@@ -31,13 +31,13 @@ _READY_SECONDS = 300
 @pytest.fixture(scope="session")
 def image() -> str:
     """The serving image, under the name by which the place "kind" asks for it."""
-    kit = os.environ.get("CLUSTER_KIT")
-    name = os.environ.get("PORTSIDE_IMAGE", "portside/predictor:0.1.0")
-    if kit is not None:
-        words = [str(Path(kit).resolve()), "build-image", str(_ROOT), name]
-        built = subprocess.run(words, capture_output=True, text=True, timeout=_BUILD_SECONDS)
-        assert built.returncode == 0, built.stderr
-    return name
+    return _built(os.environ.get("PORTSIDE_IMAGE", "portside/predictor:0.1.0"))
+
+
+@pytest.fixture(scope="session")
+def loadtest_image() -> str:
+    """The image of the load tests, under the name by which the place "kind" asks for it."""
+    return _built("portside/loadtest:0.1.0", "--target", "loadtest")
 
 
 @pytest.fixture(scope="session")
@@ -101,3 +101,12 @@ def skops_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = HistGradientBoostingClassifier(max_iter=20, random_state=0).fit(rows, labels)
     out = tmp_path_factory.mktemp("models")
     return predictors.pack(model, rows, name="iris-trees", version="1.0.0", out=out, onnx=False)
+
+
+def _built(name: str, *options: str) -> str:
+    kit = os.environ.get("CLUSTER_KIT")
+    if kit is not None:
+        words = [str(Path(kit).resolve()), "build-image", str(_ROOT), name, *options]
+        built = subprocess.run(words, capture_output=True, text=True, timeout=_BUILD_SECONDS)
+        assert built.returncode == 0, built.stderr
+    return name

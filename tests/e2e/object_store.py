@@ -32,6 +32,12 @@ def upload(path: Path, key: str) -> None:
     _store().pipe_file(f"models/{key}", path.read_bytes())
 
 
+def read(key: str) -> bytes:
+    """Return a file's content."""
+    content: bytes = _store().cat_file(f"models/{key}")
+    return content
+
+
 def environ() -> dict[str, str]:
     """Return the variables with which S3 clients find the store and are let in."""
     lines = _CREDENTIALS.read_text().splitlines()

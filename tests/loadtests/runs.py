@@ -91,6 +91,7 @@ def make_run(
         host="http://spam.localhost:8080",
         started="2026-01-02T03:04:05.678+00:00",
         workers=workers,
+        interrupted=False,
         cpu=cpu,
         options={"--rate": f"{rate:g}", "--duration": str(seconds)} if options is None else options,
         environment={"processor": "a processor", "cores": 4.0, "memory (bytes)": 8.0 * 2**30, "portside": None},

@@ -88,7 +88,7 @@ def test_merging_leaves_the_other_as_it_was() -> None:
 @pytest.mark.parametrize("read", [Histogram.decode, Bins.decode], ids=["histogram", "bins"])
 @given(values=st.lists(durations, max_size=200))
 def test_what_was_encoded_is_decoded(read: "type[Counted]", values: list[int]) -> None:
-    found = read(counted(values).encode())  # type: ignore[call-arg, arg-type]
+    found = read(counted(values).encode())  # type: ignore[call-arg]
     assert list(found.bins()) == list(counted(values).bins())
     assert found.count == len(values)
 
@@ -101,16 +101,14 @@ def test_a_decoded_histogram_counts_on(values: list[int], more: list[int]) -> No
     assert decoded.encode() == counted(values + more).encode()
 
 
-@pytest.mark.parametrize(
-    ("outside", "nearest"), [(-5, 1), (0, 1), (LONGEST + 1, LONGEST), (10**15, LONGEST)], ids=str
-)
+@pytest.mark.parametrize(("outside", "nearest"), [(-5, 1), (0, 1), (LONGEST + 1, LONGEST), (10**15, LONGEST)], ids=str)
 def test_what_lies_outside_counts_as_the_nearest(outside: int, nearest: int) -> None:
     assert counted([outside]).encode() == counted([nearest]).encode()
 
 
 @given(st.text() | st.binary(max_size=200).map(lambda raw: base64.b64encode(raw).decode("ascii")))
 def test_what_is_no_histogram_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match="an encoded histogram"):
         Histogram.decode(text)
 
 

@@ -40,7 +40,9 @@ def counted(some: list[Answered | int]) -> Measurements:
     return measurements
 
 
-def answered(second: int = 0, *, name: str = "rest", code: str = "200", ok: bool = True, version: str = "7") -> Answered:
+def answered(
+    second: int = 0, *, name: str = "rest", code: str = "200", ok: bool = True, version: str = "7"
+) -> Answered:
     return Answered(second, name, code, ok, version, lag_us=50, service_us=1_000, latency_us=1_050)
 
 
@@ -99,7 +101,11 @@ def test_what_was_written_is_read(some: list[Answered | int]) -> None:
 def test_tallies_count_every_request_once(some: list[Answered | int]) -> None:
     measurements = counted(some)
     sent = [one for one in some if isinstance(one, Answered)]
-    for of, name in [(lambda key: key.name, "name"), (lambda key: key.code, "code"), (lambda key: key.second, "second")]:
+    for of, name in [
+        (lambda key: key.name, "name"),
+        (lambda key: key.code, "code"),
+        (lambda key: key.second, "second"),
+    ]:
         tallies = measurements.tallies(of)
         assert {told: one.requests for told, one in tallies.items()} == Counter(getattr(one, name) for one in sent)
         assert sum(one.failed for one in tallies.values()) == sum(not one.ok for one in sent)

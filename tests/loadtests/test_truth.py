@@ -94,7 +94,8 @@ def catch_up_ms(record: Record, waiting: int) -> float:
     lengths = []
     for _, end in record.freezes:
         read = sorted(read for read, _, _ in record.requests if read >= end)[:waiting]
-        lengths.append((read[-1] - end) / 1e6)
+        if len(read) == waiting:  # it goes on with its freezes when the load is over
+            lengths.append((read[-1] - end) / 1e6)
     return max(lengths)
 
 
@@ -104,12 +105,11 @@ def test_a_fixed_delay_is_measured(known_server: Server, slo_file: Slo, load: Lo
     real = server.end().service_ms()
     assert (told.code, told.verdict) == (0, "PASS"), told.everything
     assert (told.requests, told.failed, told.dropped) == (600, 0, 0)
-    assert_near(told.percentile_ms("service", 0.5), 20)
-    assert_near(told.percentile_ms("latency", 0.5), 20)
-    for share in (0.95, 0.99):
-        # What a busy machine adds: to the server's answer, which it records, and to the request's leaving, the lag.
-        assert_near(told.percentile_ms("service", share), percentile(real, share))
-        assert_near(told.percentile_ms("latency", share), percentile(real, share), told.lag_ms)
+    for kind in ("service", "latency"):
+        assert_near(told.percentile_ms(kind, 0.5), 20)
+        for share in (0.95, 0.99):
+            # A busy machine holds up the server, which records it, and Locust, whose requests then leave late too.
+            assert_near(told.percentile_ms(kind, share), percentile(real, share), told.lag_ms)
 
 
 def test_two_delays_are_told_apart(known_server: Server, slo_file: Slo, load: Load) -> None:
@@ -119,16 +119,16 @@ def test_two_delays_are_told_apart(known_server: Server, slo_file: Slo, load: Lo
     for share in (0.5, 0.75, 0.9, 0.95):
         assert_near(told.percentile_ms("latency", share), percentile(real, share), told.lag_ms)
     assert_near(told.percentile_ms("latency", 0.5), 5)
-    assert_near(told.percentile_ms("latency", 0.95), 50)
+    assert_near(told.percentile_ms("latency", 0.95), 50, told.lag_ms)
 
 
 def test_a_skewed_distribution_is_measured(known_server: Server, slo_file: Slo, load: Load) -> None:
     server = known_server("--delay", "2ms", "--jitter", "lognormal:20ms:0.6")
     told = load(server, rate=100, duration=6, slo=slo_file(WIDE), arrivals="poisson", seed=3)
     real = server.end().service_ms()
-    assert len(real) >= told.requests > 500
+    assert len(real) == told.requests > 500
     for share in (0.5, 0.75, 0.9, 0.95):
-        assert_near(told.percentile_ms("service", share), percentile(real[-told.requests :], share))
+        assert_near(told.percentile_ms("service", share), percentile(real, share), told.lag_ms)
 
 
 def test_a_freeze_is_seen_by_the_requests_that_were_due_in_it(
@@ -157,7 +157,9 @@ def test_the_freeze_that_a_closed_loop_hides_is_measured(
     expected = frozen_percentile_ms(0.95, freeze=1.5, period=10, delay=0.010)
     assert expected == pytest.approx(1020)
     assert_near(told.percentile_ms("latency", 0.95), expected, 10 + catch_up_ms(server.end(), 149))
-    assert (told.code, told.verdict) == (1, "FAIL"), told.everything
+    # Of 20 s two freezes are too few to say how often there are any, but this server is not one that holds its SLO.
+    assert told.verdict in ("FAIL", "INCONCLUSIVE"), told.everything
+    assert told.code != 0
 
     (tmp_path / "closed.py").write_text(CLOSED_LOOP)
     hidden = known_server(*behaviour)
@@ -183,6 +185,13 @@ def test_the_freeze_that_a_closed_loop_hides_is_measured(
     assert row["max_response_time"] > 1000
     times = [float(ms) for ms, count in row["response_times"].items() for _ in range(count)]
     assert percentile(times, 0.95) < 100
+
+
+def test_freezes_that_are_seen_often_enough_fail(known_server: Server, slo_file: Slo, load: Load) -> None:
+    server = known_server("--delay", "10ms", "--freeze", "0.1s/0.5s")
+    told = load(server, rate=100, duration=6, slo=slo_file("latency: {p90: 25ms}\nmin_requests: 100\n"))
+    assert frozen_percentile_ms(0.9, freeze=0.1, period=0.5, delay=0.010) == pytest.approx(70)
+    assert (told.code, told.verdict) == (1, "FAIL"), told.everything
 
 
 def test_bursts_of_errors_are_counted_by_their_code_and_fail(known_server: Server, slo_file: Slo, load: Load) -> None:
@@ -219,7 +228,7 @@ def test_wrong_answers_are_failures(known_server: Server, slo_file: Slo, load: L
     assert (told.code, told.verdict) == (1, "FAIL"), told.everything
     assert told.failed == pytest.approx(told.requests / 10, abs=1)
     assert sum(count for code, count in told.codes.items() if code.startswith("wrong answer")) == told.failed
-    assert "wrong answer" in told.text
+    assert "wrong answer" in told.page
 
 
 def test_a_narrow_slo_fails(known_server: Server, slo_file: Slo, load: Load) -> None:
