@@ -133,6 +133,11 @@ class LoadTest:
         """How late requests left, at the 99th percentile."""
         return float(self.document["generator"]["lag"]["p99"]) * 1000
 
+    @property
+    def longest_lag_ms(self) -> float:
+        """How late the latest request left."""
+        return float(self.document["generator"]["lag"]["max"]) * 1000
+
     def percentile_ms(self, kind: str, share: float) -> float:
         """Return a percentile of "latency", from due, or "service", from sent."""
         return float(self.document[kind][f"p{share * 100:g}"]) * 1000

@@ -101,15 +101,18 @@ def catch_up_ms(record: Record, waiting: int) -> float:
 
 def test_a_fixed_delay_is_measured(known_server: Server, slo_file: Slo, load: Load) -> None:
     server = known_server("--delay", "20ms")
-    told = load(server, rate=100, duration=6, slo=slo_file(WIDE))
+    # In the first second connections are made, which takes some requests milliseconds longer.
+    told = load(server, rate=100, duration=7, warmup=1, slo=slo_file(WIDE))
     real = server.end().service_ms()
     assert (told.code, told.verdict) == (0, "PASS"), told.everything
     assert (told.requests, told.failed, told.dropped) == (600, 0, 0)
     for kind in ("service", "latency"):
         assert_near(told.percentile_ms(kind, 0.5), 20)
-        for share in (0.95, 0.99):
-            # A busy machine holds up the server, which records it, and Locust, whose requests then leave late too.
-            assert_near(told.percentile_ms(kind, share), percentile(real, share), told.lag_ms)
+        # A busy machine holds up the server, which records it, and Locust, which then sends late too: 5 % of answers
+        # come after a hold-up such as 1 % of requests leave after, and 1 % after one as long as the longest.
+        assert_near(told.percentile_ms(kind, 0.95), percentile(real, 0.95), told.lag_ms)
+        assert_near(told.percentile_ms(kind, 0.99), percentile(real, 0.99), told.longest_lag_ms)
+        assert told.percentile_ms(kind, 0.99) >= percentile(real, 0.99) - 1
 
 
 def test_two_delays_are_told_apart(known_server: Server, slo_file: Slo, load: Load) -> None:
