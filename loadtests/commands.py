@@ -11,9 +11,9 @@ from loadtests.errors import LoadTestError
 
 if TYPE_CHECKING:
     from loadtests.generator import Processes
+    from loadtests.judging.verdict import Verdict
     from loadtests.plan import Plan
     from loadtests.run import Run
-    from loadtests.verdict import Verdict
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -96,14 +96,15 @@ def _plan(suite: Any, words: dict[str, Any]) -> "Plan":
 
 def _load(plan: "Plan", processes: "Processes", extra: tuple[str, ...], words: dict[str, Any]) -> int:
     from loadtests.generator import run_plan
-    from loadtests.verdict import judge
+    from loadtests.judging.verdict import judge
+    from loadtests.judging.verdict_text import text_lines
 
     about = f": {plan.about}" if plan.about else ""
     click.echo(f"portside: {plan.options.describe_arrivals()}, to {plan.host}{about}", err=True)
     run = run_plan(plan, processes, extra)
     verdict = judge(plan.slo, run.evidence(), max_lag_us=_max_lag_us(words))
     click.echo(run.generator_line())
-    click.echo("\n".join(verdict.lines()))
+    click.echo("\n".join(text_lines(verdict)))
     _keep(run, verdict, words)
     return _EXIT_CODES[verdict.outcome]
 

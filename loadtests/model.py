@@ -5,7 +5,7 @@ locust -f loadtests/model.py --host http://127.0.0.1:8080 --model NAME --input r
 """
 
 from loadtests.errors import LoadTestError
-from loadtests.session import Kind, Session
+from loadtests.open_loop.session import Kind, Session
 from loadtests.user import sends
 from loadtests.v2_user import V2User, from_file
 

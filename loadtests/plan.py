@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.errors import LoadTestError
+from loadtests.judging.slo import Slo, read_slo
 from loadtests.options import LoadOptions
 from loadtests.profile import Profile, read_profile
-from loadtests.slo import Slo, read_slo
 
 _FOLDER: Final = Path(__file__).parent
 USE_CASES: Final = ("maintenance", "recommender", "spam")

@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from loadtests.errors import LoadTestError
-from loadtests.evidence import Evidence
+from loadtests.judging.evidence import Evidence
 from loadtests.measurements import Measurements
 
 _SCHEMA: Final = "portside.dev/loadtest-run/v1"

@@ -7,11 +7,11 @@ from typing import Final
 
 from loadtests.errors import LoadTestError
 from loadtests.generator import Processes, run_plan
+from loadtests.judging.objective import Outcome
+from loadtests.judging.verdict import Verdict, judge
 from loadtests.knee import Held, Knee, find_knee
-from loadtests.objective import Outcome
 from loadtests.plan import Plan
 from loadtests.run import Run
-from loadtests.verdict import Verdict, judge
 
 #: Higher rates are not tried: a generator process makes some thousands a second.
 _CEILING: Final = 100_000.0

@@ -9,10 +9,10 @@ from locust import User, tag, task
 from locust.exception import StopUser
 from locust.user.task import LOCUST_STATE_WAITING
 
-from loadtests.coordination import worker_of
-from loadtests.dispatcher import Arrival, Source
 from loadtests.errors import LoadTestError
-from loadtests.session import Kind, Session
+from loadtests.open_loop.coordination import worker_of
+from loadtests.open_loop.dispatcher import Arrival, Source
+from loadtests.open_loop.session import Kind, Session
 
 Task = TypeVar("Task", bound=Callable[..., Kind])
 

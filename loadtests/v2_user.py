@@ -8,6 +8,7 @@ from typing import ClassVar, Final, cast
 
 from loadtests.answers import AnswerCheck
 from loadtests.errors import LoadTestError
+from loadtests.open_loop.session import Kind, Session
 from loadtests.payloads.grpc import encode_grpc
 from loadtests.payloads.jsonl import read_requests
 from loadtests.payloads.outputs import Output
@@ -15,7 +16,6 @@ from loadtests.payloads.rest_binary import encode_rest_binary
 from loadtests.payloads.rest_json import encode_rest_json
 from loadtests.payloads.rows import Rows, prepared
 from loadtests.payloads.tensors import EncodedRequest, Encoder
-from loadtests.session import Kind, Session
 from loadtests.user import OpenLoopUser, sends
 
 #: Makes the requests of one kind, with an encoder, for a model, and for a version of it.

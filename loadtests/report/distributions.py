@@ -2,6 +2,7 @@
 """Plots of how the durations of a whole run are distributed."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Final
 
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from loadtests.histogram import Counted
-from loadtests.objective import duration_text
+from loadtests.judging.objective import duration_text
 from loadtests.report.drawing import DASHES, Ink, Key, Plot, draw, duration_axis
 from loadtests.report.limits import Limit
 
@@ -39,8 +40,8 @@ def latency_histogram(latency: Counted, failed: int, limits: Sequence[Limit]) ->
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylabel("requests (logarithmic)")
-        for limit in limits:
-            axes.axvline(limit.microseconds, color=limit.ink.value, linewidth=1.3, linestyle=DASHES)
+        for limit, dashes in zip(limits, cycle(DASHES), strict=False):
+            axes.axvline(limit.microseconds, color=limit.ink.value, linewidth=1.3, linestyle=dashes)
         seen = [limit.microseconds for limit in limits]
         duration_axis(axes, "x", min([edges[0], *seen]), max([edges[-1], *seen]), "latency, from due to a right answer")
 
@@ -85,7 +86,7 @@ def percentile_curves(latency: Counted, service: Counted, lag: Counted) -> Plot:
         for (_, _, ink, width), (beyond, values) in zip(curves, points, strict=True):
             axes.plot(beyond, values, color=ink.value, linewidth=width)
         axes.set_xscale("log")
-        axes.set_xlim(1, min(least, 0.1) * 0.8)
+        axes.set_xlim(1, min(least * 0.4, 0.1))
         ticks = [0.5, *(10.0**-nines for nines in range(1, 9) if 10.0**-nines >= least)]
         axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 - 100 * value:.6g} %"))
@@ -123,10 +124,14 @@ def _bars(durations: Counted) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.i
 
 
 def _curve(durations: Counted) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return shares of the durations, and what each share is longer than, in microseconds."""
+    """Return shares of the durations, and what all but that share took at most, in microseconds.
+
+    A logarithm has no place for the longest, which none are beyond: it stands at half of a single one's share.
+    """
     longest, counts = durations.arrays()
     up_to = np.cumsum(counts)
     count = int(up_to[-1])
     beyond = np.geomspace(1, 1 / count, _POINTS)
     ranks = np.clip(np.ceil(count * (1 - beyond)), 1, count)
-    return beyond, longest[np.searchsorted(up_to, ranks)].astype(np.float64)
+    values = longest[np.searchsorted(up_to, ranks)]
+    return np.append(beyond, 0.5 / count), np.append(values, longest[-1]).astype(np.float64)

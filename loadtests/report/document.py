@@ -40,11 +40,11 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.histogram import Counted
+from loadtests.judging.verdict import Verdict
+from loadtests.judging.verdict_text import verdict_sentence
 from loadtests.measurements import CellKey, Tally
-from loadtests.report.text import sentence
 from loadtests.report.timeline import intervals
 from loadtests.run import Run
-from loadtests.verdict import Verdict
 
 SCHEMA: Final = "portside.dev/loadtest-report/v1"
 
@@ -68,7 +68,7 @@ def document(run: Run, verdict: Verdict) -> dict[str, object]:
     return {
         "schema": SCHEMA,
         "outcome": str(verdict.outcome),
-        "sentence": sentence(verdict),
+        "sentence": verdict_sentence(verdict),
         "verdict": {**verdict.to_json(), "objectives": objectives_in_seconds(verdict)},
         "run": {
             "model": run.model,

@@ -16,7 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, MultipleLocator, NullFormatter, NullLocator
 
-from loadtests.objective import duration_text
+from loadtests.judging.objective import duration_text
 
 #: Widths of a plot, in inches: on a screen and on paper, and on a telephone.
 _WIDE: Final = 9.6
@@ -57,8 +57,8 @@ class Ink(StrEnum):
         return f"var(--{self.name.lower()})"
 
 
-#: The line of a limit.
-DASHES: Final = (0, (5, 3))
+#: The lines of limits, in turn: of two that are equal, each shows in the gaps of the other.
+DASHES: Final = ((0, (4, 4)), (4, (4, 4)))
 
 KINDS: Final = (Ink.KIND1, Ink.KIND2, Ink.KIND3, Ink.KIND4, Ink.KIND5, Ink.KIND6)
 

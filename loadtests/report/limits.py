@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from loadtests.objective import duration_text
+from loadtests.judging.objective import duration_text
+from loadtests.judging.verdict import Verdict
 from loadtests.report.drawing import Ink
-from loadtests.verdict import Verdict
 
 _PERCENTILE: Final = re.compile(r"(p[\d.]+) latency")
 _GOODPUT: Final = re.compile(r"goodput within ([\d.e+]+) (us|ms|s)")

@@ -4,12 +4,13 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import cycle
 from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from loadtests.objective import duration_text
+from loadtests.judging.objective import duration_text
 from loadtests.report.drawing import DASHES, KINDS, Ink, Key, Plot, count_axis, draw, duration_axis, time_axis
 from loadtests.report.limits import Limit
 from loadtests.report.text import rate_text
@@ -41,8 +42,8 @@ def latency_over_time(among: Sequence[Interval], limits: Sequence[Limit]) -> Plo
                 marker=_marker(answered),
                 markersize=2.6,
             )
-        for limit in limits:
-            axes.axhline(limit.microseconds, color=limit.ink.value, linewidth=1.3, linestyle=DASHES)
+        for limit, dashes in zip(limits, cycle(DASHES), strict=False):
+            axes.axhline(limit.microseconds, color=limit.ink.value, linewidth=1.3, linestyle=dashes)
         _warmup(axes, among)
         axes.plot(
             failing,
@@ -62,6 +63,7 @@ def latency_over_time(among: Sequence[Interval], limits: Sequence[Limit]) -> Plo
     legend += [Key(limit.label, limit.ink, "dashed") for limit in limits]
     if failing:
         legend.append(Key("requests failed", Ink.FAILED, "cross"))
+    legend += _warmup_key(among)
     worst = max(answered, key=lambda one: one.latency.percentile(1.0))
     return draw(
         paint,
@@ -105,7 +107,7 @@ def rates(run: Run, among: Sequence[Interval]) -> Plot:
         alt=f"Rates over time. On average {rate_text(run.asked_rate)} requests/s were asked for and "
         f"{rate_text(run.achieved_rate)} sent; {sum(one.dropped for one in among):,} were dropped and "
         f"{sum(one.failed for one in among):,} failed.",
-        legend=tuple(Key(name, ink) for name, ink, *_ in lines),
+        legend=(*(Key(name, ink) for name, ink, *_ in lines), *_warmup_key(among)),
     )
 
 
@@ -126,7 +128,7 @@ def lateness(among: Sequence[Interval]) -> Plot:
         about="Lag is from due to sent; it is part of latency. Where it is long, the generator is what was slow.",
         alt=f"Lag over time: the latest request of an interval left between {duration_text(min(known))} and "
         f"{duration_text(max(known))} late.",
-        legend=(Key("latest request", Ink.SENT),),
+        legend=(Key("latest request", Ink.SENT), *_warmup_key(among)),
         height=2.4,
     )
 
@@ -191,29 +193,28 @@ def _stacked(
         title=title,
         about=about,
         alt=f"{title}: " + ", ".join(f"{count:,} {name or 'without'}" for name, count in totals.items()),
-        legend=tuple(
-            Key("others" if name is None else name or "(none)", ink, "area")
-            for name, ink in zip(names, inks, strict=False)
+        legend=(
+            *(
+                Key("others" if name is None else name or "(none)", ink, "area")
+                for name, ink in zip(names, inks, strict=False)
+            ),
+            *_warmup_key(among),
         ),
         height=2.6,
     )
 
 
 def _warmup(axes: Axes, among: Sequence[Interval]) -> None:
-    warmup = [one for one in among if one.is_warmup]
-    if warmup:
-        end = warmup[-1].start + warmup[-1].seconds
-        axes.axvspan(0, end, color=Ink.GRID.value, alpha=0.6, linewidth=0)
-        axes.text(
-            end / 2,
-            0.5,
-            "warm-up, not measured",
-            rotation=90,
-            ha="center",
-            va="center",
-            color=Ink.MUTED.value,
-            transform=axes.get_xaxis_transform(),
-        )
+    """Draw the time that is not measured, behind all else."""
+    axes.axvspan(0, _warmup_end(among), color=Ink.GRID.value, alpha=0.6, linewidth=0, zorder=0)
+
+
+def _warmup_key(among: Sequence[Interval]) -> tuple[Key, ...]:
+    return (Key("warm-up, not measured", Ink.GRID, "area"),) if _warmup_end(among) else ()
+
+
+def _warmup_end(among: Sequence[Interval]) -> int:
+    return max((one.start + one.seconds for one in among if one.is_warmup), default=0)
 
 
 def _line(among: Sequence[Interval], share: float) -> list[float]:

@@ -4,10 +4,11 @@
 from pathlib import Path
 from typing import Final
 
+from loadtests.judging.figures import percent_text
+from loadtests.judging.verdict import Verdict
 from loadtests.report import tables
-from loadtests.report.text import percent_text, rate_text, reason
+from loadtests.report.text import rate_text, reason
 from loadtests.run import Run
-from loadtests.verdict import Verdict
 
 _FOLDER: Final = Path(__file__).parent
 _SHARES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadtests.histogram import Counted
+from loadtests.judging.figures import NOTHING, figure_text, interval_text, percent_text
+from loadtests.judging.objective import Objective, duration_text
+from loadtests.judging.verdict import Verdict
 from loadtests.measurements import CellKey, Tally
-from loadtests.objective import Objective, duration_text
-from loadtests.report.text import NOTHING, figure_text, interval_text, limit_text, percent_text, rate_text
+from loadtests.report.text import limit_text, rate_text
 from loadtests.run import Run
-from loadtests.verdict import Verdict
 
 _MEBIBYTE: Final = 2**20
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.errors import LoadTestError
-from loadtests.objective import Outcome
+from loadtests.judging.objective import Outcome
+from loadtests.judging.verdict import Verdict
+from loadtests.judging.verdict_text import verdict_sentence
 from loadtests.report.document import objectives_in_seconds
-from loadtests.report.text import sentence
 from loadtests.run import Run
-from loadtests.verdict import Verdict
 
 #: Kubernetes keeps 4,096 bytes.
 _MOST_BYTES: Final = 4_000
@@ -46,7 +46,7 @@ def verdict_line(run: Run, verdict: Verdict, report: str | None) -> bytes:
     """Return the line with its end, at most 4,000 bytes."""
     told = {
         "outcome": str(verdict.outcome),
-        "sentence": sentence(verdict),
+        "sentence": verdict_sentence(verdict),
         "requests": verdict.requests,
         "correct": verdict.requests - verdict.failed,
         "achieved": run.achieved_rate,

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.evidence import Evidence
+from loadtests.judging.evidence import Evidence
 
 RATE = 100
 #: What the body of a healthy server's latencies looks like: a median of 10 ms.

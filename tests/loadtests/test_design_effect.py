@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from loadtests.design_effect import design_effect
+from loadtests.judging.design_effect import design_effect
 
 ERROR = 0.025
 

@@ -9,7 +9,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from loadtests.intervals import (
+from loadtests.judging.intervals import (
     exact_lower_share,
     exact_upper_share,
     lower_rank,

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from loadtests.errors import LoadTestError
-from loadtests.evidence import Evidence
-from loadtests.objective import Outcome
+from loadtests.judging.evidence import Evidence
+from loadtests.judging.objective import Outcome
+from loadtests.judging.slo import read_slo
+from loadtests.judging.verdict import judge
 from loadtests.profile import FOLDER, Profile, profiles_of, read_profile
-from loadtests.slo import read_slo
 from loadtests.timetable import make_timetable
-from loadtests.verdict import judge
 
 USE_CASES = ("maintenance", "recommender", "spam")
 NAMES = ("smoke", "steady", "spike", "soak", "overload")

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from loadtests.errors import LoadTestError
-from loadtests.objective import Outcome
+from loadtests.judging.objective import Outcome
+from loadtests.judging.slo import Slo
+from loadtests.judging.verdict import Verdict, judge
+from loadtests.judging.verdict_text import text_lines
 from loadtests.report import write_json, write_page, write_verdict
 from loadtests.run import Run
-from loadtests.slo import Slo
-from loadtests.verdict import Verdict, judge
 from tests.loadtests.runs import make_run
 
 SLO = Slo.model_validate(
@@ -208,7 +209,7 @@ def test_a_long_run_is_told_in_minutes_and_stays_small(tmp_path: Path) -> None:
 def test_the_figures_of_the_objectives_are_those_of_the_terminal(tmp_path: Path) -> None:
     for run in (make_run(frozen=1.5, failed=0.013), make_run(seconds=7, rate=31, failed=0.4)):
         text = Elements(page_of(run, tmp_path)).text
-        rows = [re.split(r" {2,}", line) for line in judged(run).lines()[1:5]]
+        rows = [re.split(r" {2,}", line) for line in list(text_lines(judged(run)))[1:5]]
         assert len(rows) == 4
         for name, _limit, *figures in rows:
             assert name in text
@@ -311,7 +312,7 @@ def test_every_line_tells_the_verdict(run: Run, tmp_path: Path) -> None:
     total = run.measurements.total
     assert told["outcome"] == str(verdict.outcome)
     assert told["sentence"].startswith(f"{verdict.outcome}: ")
-    assert " ".join(verdict.lines()).endswith(told["sentence"])
+    assert " ".join(text_lines(verdict)).endswith(told["sentence"])
     assert (told["requests"], told["correct"]) == (total.requests, total.requests - total.failed)
     assert math.isclose(told["achieved"], run.achieved_rate)
     assert (told["digest"], told["report"]) == (run.digest, "s3://models/report.html")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.errors import LoadTestError
-from loadtests.slo import Goodput, Slo, quantile, read_slo
+from loadtests.judging.slo import Goodput, Slo, quantile, read_slo
 
 FILES = sorted((Path(__file__).parents[2] / "loadtests" / "slo").glob("*.yaml"))
 

@@ -17,7 +17,7 @@ Server = Callable[..., KnownServer]
 Slo = Callable[[str], Path]
 Load = Callable[..., LoadTest]
 
-WIDE = "latency: {p50: 5s}\nerror_rate: 0.5\nmin_requests: 50\n"
+WIDE = "error_rate: 0.5\nmin_requests: 50\n"
 
 CLOSED_LOOP = """
 from locust import FastHttpUser, task
@@ -35,7 +35,9 @@ def load(known_requests: Path, tmp_path: Path) -> Load:
     """Load a known server through the command line; at even distances, unless told otherwise."""
 
     def load(server: KnownServer, **options: object) -> LoadTest:
-        return programs.loadtest(tmp_path, *words(server, known_requests, **options))
+        told = programs.loadtest(tmp_path, *words(server, known_requests, **options))
+        assert told.document, told.everything
+        return told
 
     return load
 
@@ -66,16 +68,15 @@ def assert_near(measured: float, value: float, slack: float = 0.0) -> None:
 
 
 def true_latencies_ms(record: Record, timetable: Path) -> list[float]:
-    """Return when each was answered, by the server, from when it was due, by the timetable.
+    """Return when each was answered, by the server, from when it was due, by the timetable; in the order of due.
 
-    The server answers in the order of arrival here. The moment the timetable began is the latest that leaves no
-    request read before it was due.
+    Requests are read in the order in which they are due, but for those that wait for the end of a freeze, which are
+    answered at the same time. The timetable began at the latest moment that leaves none read before it was due.
     """
     lines = timetable.read_text().splitlines()
     due = [round(float(line.partition(",")[0]) * 1e9) for line in lines if line[:1].isdigit()]
-    asked = record.requests[-len(due) :]
-    start = min(read - planned for (read, _, _), planned in zip(asked, due, strict=True))
-    answered = sorted(answer for _, answer, _ in asked)
+    start = min(read - planned for (read, _, _), planned in zip(record.requests, due, strict=True))
+    answered = [answer for _, answer, _ in record.requests]
     return [(answer - start - planned) / 1e6 for answer, planned in zip(answered, due, strict=True)]
 
 
@@ -99,39 +100,38 @@ def catch_up_ms(record: Record, waiting: int) -> float:
     return max(lengths)
 
 
-def test_a_fixed_delay_is_measured(known_server: Server, slo_file: Slo, load: Load) -> None:
+def test_a_fixed_delay_is_measured(known_server: Server, slo_file: Slo, load: Load, tmp_path: Path) -> None:
     server = known_server("--delay", "20ms")
     # In the first second connections are made, which takes some requests milliseconds longer.
-    told = load(server, rate=100, duration=7, warmup=1, slo=slo_file(WIDE))
-    real = server.end().service_ms()
+    told = load(server, rate=100, duration=7, warmup=1, slo=slo_file(WIDE), save_timetable=tmp_path / "timetable.csv")
+    real = true_latencies_ms(server.end(), tmp_path / "timetable.csv")[100:]
     assert (told.code, told.verdict) == (0, "PASS"), told.everything
     assert (told.requests, told.failed, told.dropped) == (600, 0, 0)
-    for kind in ("service", "latency"):
-        assert_near(told.percentile_ms(kind, 0.5), 20)
-        # A busy machine holds up the server, which records it, and Locust, which then sends late too: 5 % of answers
-        # come after a hold-up such as 1 % of requests leave after, and 1 % after one as long as the longest.
-        assert_near(told.percentile_ms(kind, 0.95), percentile(real, 0.95), told.lag_ms)
-        assert_near(told.percentile_ms(kind, 0.99), percentile(real, 0.99), told.longest_lag_ms)
-        assert told.percentile_ms(kind, 0.99) >= percentile(real, 0.99) - 1
+    assert_near(told.percentile_ms("service", 0.5), 20)
+    assert_near(told.percentile_ms("latency", 0.5), 20)
+    # A busy machine holds up the server, which its record shows, and Locust, which then also sends late: 5 % of the
+    # answers come after a hold-up such as 1 % of the requests leave after, and 1 % after one like the longest.
+    assert_near(told.percentile_ms("latency", 0.95), percentile(real, 0.95), told.lag_ms)
+    assert_near(told.percentile_ms("latency", 0.99), percentile(real, 0.99), told.longest_lag_ms)
+    for share in (0.5, 0.95, 0.99):
+        assert told.percentile_ms("service", share) <= told.percentile_ms("latency", share)
 
 
-def test_two_delays_are_told_apart(known_server: Server, slo_file: Slo, load: Load) -> None:
-    server = known_server("--delay", "5ms:0.8,50ms:0.2")
-    told = load(server, rate=100, duration=6, slo=slo_file(WIDE))
-    real = server.end().service_ms()
-    for share in (0.5, 0.75, 0.9, 0.95):
-        assert_near(told.percentile_ms("latency", share), percentile(real, share), told.lag_ms)
-    assert_near(told.percentile_ms("latency", 0.5), 5)
-    assert_near(told.percentile_ms("latency", 0.95), 50, told.lag_ms)
-
-
-def test_a_skewed_distribution_is_measured(known_server: Server, slo_file: Slo, load: Load) -> None:
-    server = known_server("--delay", "2ms", "--jitter", "lognormal:20ms:0.6")
-    told = load(server, rate=100, duration=6, slo=slo_file(WIDE), arrivals="poisson", seed=3)
-    real = server.end().service_ms()
+@pytest.mark.parametrize(
+    "behaviour",
+    [("--delay", "5ms:0.8,50ms:0.2"), ("--delay", "2ms", "--jitter", "lognormal:20ms:0.6")],
+    ids=["two delays", "a skewed distribution"],
+)
+def test_delays_that_differ_are_measured(
+    known_server: Server, slo_file: Slo, load: Load, tmp_path: Path, *, behaviour: tuple[str, ...]
+) -> None:
+    server = known_server(*behaviour)
+    timetable = tmp_path / "timetable.csv"
+    told = load(server, rate=100, duration=6, slo=slo_file(WIDE), arrivals="poisson", seed=3, save_timetable=timetable)
+    real = true_latencies_ms(server.end(), timetable)
     assert len(real) == told.requests > 500
     for share in (0.5, 0.75, 0.9, 0.95):
-        assert_near(told.percentile_ms("service", share), percentile(real, share), told.lag_ms)
+        assert_near(told.percentile_ms("latency", share), percentile(real, share), told.lag_ms)
 
 
 def test_a_freeze_is_seen_by_the_requests_that_were_due_in_it(

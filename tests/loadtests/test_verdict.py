@@ -8,11 +8,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from loadtests.evidence import Evidence
 from loadtests.histogram import Histogram
-from loadtests.objective import Outcome
-from loadtests.slo import Slo, read_slo
-from loadtests.verdict import Verdict, judge
+from loadtests.judging.evidence import Evidence
+from loadtests.judging.objective import Outcome
+from loadtests.judging.slo import Slo, read_slo
+from loadtests.judging.verdict import Verdict, judge
+from loadtests.judging.verdict_text import text_lines
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 MS = 1_000
@@ -107,7 +108,7 @@ def test_goodput_counts_failures_and_late_answers() -> None:
 def test_a_figure_at_the_limit_is_inconclusive_and_no_number_of_requests_would_do() -> None:
     verdict = judge(P99, steady(slow=1))
     assert (verdict.outcome, verdict.more_requests) == (INCONCLUSIVE, None)
-    assert "too near the limit for any number of requests" in " ".join(verdict.lines())
+    assert "too near the limit for any number of requests" in " ".join(text_lines(verdict))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_all_requests_failed() -> None:
     verdict = judge(slo(latency={"p50": "1s"}, error_rate=0.01), steady(failed=100))
     assert (verdict.outcome, outcomes(verdict)) == (FAIL, [FAIL, FAIL])
     assert verdict.remarks == ("every request failed",)
-    assert "never to never" in verdict.lines()[1]
+    assert "never to never" in list(text_lines(verdict))[1]
 
 
 def test_no_requests_at_all() -> None:
@@ -162,7 +163,7 @@ def test_no_requests_at_all() -> None:
     assert verdict.remarks == (
         "no request was measured: the run was shorter than its warm-up, or its timetable is empty",
     )
-    assert verdict.lines()[-1] == "INCONCLUSIVE: nothing was measured"
+    assert list(text_lines(verdict))[-1] == "INCONCLUSIVE: nothing was measured"
 
 
 def test_one_second_is_too_short_for_a_verdict_on_rare_events() -> None:
@@ -227,7 +228,7 @@ def test_a_generator_that_fell_behind_makes_all_inconclusive(
     verdict = judge(P99, spoiled(steady(slow=slow)))
     assert (verdict.outcome, outcomes(verdict), verdict.more_requests) == (INCONCLUSIVE, [INCONCLUSIVE], None)
     assert verdict.generator == (sentence,)
-    assert sentence in verdict.lines()
+    assert sentence in list(text_lines(verdict))
 
 
 def test_how_late_requests_may_leave_is_an_option() -> None:
@@ -243,12 +244,12 @@ def test_a_verdict_is_readable_in_100_columns() -> None:
     )
     spoiled = replace(steady(slow=1, failed=1), lag_p99_us=38_000, dropped=123_456, cpu=1.5, asked=10_000_000)
     for verdict in (judge(stated, steady()), judge(stated, spoiled), judge(stated, run())):
-        assert all(len(line) <= 100 for line in verdict.lines())
+        assert all(len(line) <= 100 for line in list(text_lines(verdict)))
 
 
 def test_the_table_tells_each_objective_in_a_line() -> None:
     stated = slo(latency={"p50": "20ms", "p99.9": "250ms"}, error_rate=0.05)
-    lines = judge(stated, steady(slow=1)).lines()
+    lines = list(text_lines(judge(stated, steady(slow=1))))
     assert [line.split("  ")[0] for line in lines[:4]] == ["objective", "p50 latency", "p99.9 latency", "error rate"]
     assert [line.split()[-1] for line in lines[:4]] == ["outcome", "PASS", "PASS", "PASS"]
     assert "<= 250 ms" in lines[2]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.special import bdtrik, ndtri
 
-from loadtests.objective import Outcome
-from loadtests.slo import Slo
-from loadtests.verdict import judge
+from loadtests.judging.objective import Outcome
+from loadtests.judging.slo import Slo
+from loadtests.judging.verdict import judge
 from tests.loadtests.simulated_servers import Requests, evidence, failing_in_bursts, freezing, independent, queueing
 
 Simulate = Callable[[np.random.Generator, int], Requests]
@@ -25,7 +25,7 @@ MOST_WRONG = int(np.ceil(bdtrik(0.999, RUNS, LEVEL)))
 POSITIONS = {"within": 0.4, "at the limit": 1.0, "beyond": 2.5}
 
 # The freezes and the bursts are of lengths that a run of SECONDS can see: about six of them at the limit, see
-# loadtests/design_effect.py.
+# loadtests/judging/design_effect.py.
 SERVERS: dict[str, Callable[[float], tuple[dict[str, object], Simulate]]] = {
     "independent requests, p99": lambda times: (
         {"latency": {"p99": _us(0.01 * np.exp(0.5 * ndtri(1 - 0.01 * times)))}},
@@ -95,7 +95,7 @@ def test_a_burst_that_happens_to_end_a_run_rarely_makes_it_fail() -> None:
 
 def test_plain_intervals_would_be_wrong_more_often_than_stated(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulation can tell: without an allowance for correlation the stated level is far exceeded."""
-    monkeypatch.setattr("loadtests.objective.design_effect", lambda *_: _Independent())
+    monkeypatch.setattr("loadtests.judging.objective.design_effect", lambda *_: _Independent())
     stated, simulate = SERVERS["bursts of errors, error rate"](1.0)
     outcomes = _outcomes(Slo.model_validate(stated), simulate, SECONDS)
     assert outcomes[Outcome.PASS] + outcomes[Outcome.FAIL] > 5 * MOST_WRONG

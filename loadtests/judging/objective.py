@@ -12,10 +12,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-from loadtests.design_effect import DesignEffect, design_effect
-from loadtests.evidence import Counts
-from loadtests.intervals import exact_lower_share, exact_upper_share, lower_rank, lower_share, upper_rank, upper_share
-from loadtests.slo import Goodput, quantile
+from loadtests.judging.design_effect import DesignEffect, design_effect
+from loadtests.judging.evidence import Counts
+from loadtests.judging.intervals import (
+    exact_lower_share,
+    exact_upper_share,
+    lower_rank,
+    lower_share,
+    upper_rank,
+    upper_share,
+)
+from loadtests.judging.slo import Goodput, quantile
 
 #: More requests than this are not asked for.
 _MOST_REQUESTS: Final = 100_000_000

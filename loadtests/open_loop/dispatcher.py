@@ -15,7 +15,7 @@ import gevent
 from gevent.event import Event
 from gevent.pool import Group
 
-from loadtests.timer import make_timer
+from loadtests.open_loop.timer import make_timer
 
 
 @dataclass(frozen=True, slots=True)

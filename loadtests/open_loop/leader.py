@@ -10,12 +10,12 @@ import gevent
 from locust.env import Environment
 from locust.runners import MasterRunner
 
-from loadtests import messages
 from loadtests.environment import describe_environment
 from loadtests.measurements import Measurements, Message
+from loadtests.open_loop import messages
+from loadtests.open_loop.started import parsed_options, runner_of
 from loadtests.options import LoadOptions
 from loadtests.run import Run, reason_file
-from loadtests.started import parsed_options, runner_of
 from loadtests.timetable import Timetable, write_timetable
 
 #: From the moment all are ready until the timetable begins: what a message needs to reach every worker.

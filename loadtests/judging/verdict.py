@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from loadtests.evidence import MAX_LAG, Counts, Evidence
-from loadtests.objective import (
+from loadtests.judging.evidence import MAX_LAG, Counts, Evidence
+from loadtests.judging.objective import (
     SILENCE,
     Objective,
     Outcome,
@@ -20,8 +20,7 @@ from loadtests.objective import (
     goodput_objective,
     percentile_objective,
 )
-from loadtests.slo import Slo
-from loadtests.verdict_text import text_lines
+from loadtests.judging.slo import Slo
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,6 @@ class Verdict:
     generator: tuple[str, ...]
     remarks: tuple[str, ...]
     more_requests: int | None
-
-    def lines(self) -> list[str]:
-        """Return the verdict as it is printed to the terminal: a line for each objective, and what follows."""
-        return list(text_lines(self))
 
     def to_json(self) -> dict[str, object]:
         """Return plain values for a JSON document; a duration without an end is ``"never"``."""

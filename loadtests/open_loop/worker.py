@@ -7,11 +7,11 @@ from typing import Final
 import gevent
 from locust.env import Environment
 
-from loadtests import messages
 from loadtests.errors import LoadTestError
+from loadtests.open_loop import messages
+from loadtests.open_loop.session import Session, wall_to_monotonic
+from loadtests.open_loop.started import runner_of
 from loadtests.options import LoadOptions
-from loadtests.session import Session, wall_to_monotonic
-from loadtests.started import runner_of
 
 #: Between the cells of what was measured: they are told a few at a time, while requests leave.
 _PAUSE_SECONDS: Final = 0.02

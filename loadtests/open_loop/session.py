@@ -15,12 +15,12 @@ from gevent.event import Event
 from locust.env import Environment
 
 from loadtests.answers import AnswerCheck
-from loadtests.dispatcher import Arrival, Dispatcher, Source
 from loadtests.errors import LoadTestError
 from loadtests.measurements import Answered, Measurements, Message
+from loadtests.open_loop.dispatcher import Arrival, Dispatcher, Source
+from loadtests.open_loop.started import parsed_options
 from loadtests.options import LoadOptions
 from loadtests.payloads.tensors import EncodedRequest
-from loadtests.started import parsed_options
 from loadtests.timetable import Timetable
 from loadtests.transports import GrpcTransport, RestTransport, Transport
 

@@ -15,12 +15,12 @@ from locust import LoadTestShape, events
 from locust.env import Environment
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
-from loadtests import messages
 from loadtests.errors import LoadTestError
-from loadtests.leader import Leader
+from loadtests.open_loop import messages
+from loadtests.open_loop.leader import Leader
+from loadtests.open_loop.started import parsed_options, runner_of
+from loadtests.open_loop.worker import Worker
 from loadtests.options import add_options
-from loadtests.started import parsed_options, runner_of
-from loadtests.worker import Worker
 
 logger = logging.getLogger(__name__)
 
