@@ -16,8 +16,8 @@ from loadtests.run import Run
 #: Higher rates are not tried: a generator process makes some thousands a second.
 _CEILING: Final = 100_000.0
 
-#: A run that does not decide is made again, longer, if it is then at most so many times as long as was asked.
-_LONGER: Final = 4.0
+#: Runs that do not decide are made longer, up to so many times as long as was asked.
+_LONGER: Final = 10.0
 _MARGIN: Final = 1.1
 _BEGIN: Final = "--find-knee needs one rate to begin with and a duration: --rate 50 --duration 20"
 
@@ -41,23 +41,25 @@ def find_knee_of(plan: Plan, processes: Processes, extra: Sequence[str], *, max_
         first = float(plan.options.rate or "")
     except ValueError as err:
         raise LoadTestError(_BEGIN) from err
-    duration = plan.options.duration
-    if duration is None:
+    if plan.options.duration is None:
         raise LoadTestError(_BEGIN)
+    duration: float = plan.options.duration
     seed = plan.options.seed
 
+    longest = duration * _LONGER
+
     def attempt(rate: float) -> Held:
-        nonlocal seed
-        seconds = max(duration, min(plan.slo.min_requests * _MARGIN / rate, duration * _LONGER))
+        nonlocal seed, duration
+        seconds = max(duration, min(plan.slo.min_requests * _MARGIN / rate, longest))
         while True:
             run = run_plan(plan.at_rate(rate, seconds, seed), processes, extra)
             seed += 1  # each run has arrivals of its own, or it would be the same one again
             verdict = judge(plan.slo, run.evidence(), max_lag_us)
             told(rate, run, verdict)
             enough = _seconds_that_decide(verdict, rate)
-            if not seconds < enough <= duration * _LONGER:
+            if not seconds < enough <= longest:
                 return _held(verdict)
-            seconds = enough
+            duration = seconds = enough  # shorter ones would not decide at the next rate either
 
     return find_knee(attempt, first=first, ceiling=_CEILING)
 

@@ -93,7 +93,7 @@ class LoadTest:
         text: Its standard output.
         errors: Its standard error.
         document: What it wrote as JSON; empty where it wrote nothing.
-        page: What it wrote as HTML.
+        page: What it wrote as HTML to the folder's report.html, if it did.
     """
 
     code: int
@@ -170,6 +170,10 @@ class Program:
         """Press Ctrl-C: every process of a terminal's foreground is interrupted."""
         os.killpg(self.process.pid, signal.SIGINT)
 
+    def terminate(self) -> None:
+        """Ask it to end, as a supervisor does."""
+        self.process.terminate()
+
     def end(self) -> "subprocess.CompletedProcess[str]":
         """Wait for its end."""
         text, errors = self.process.communicate(timeout=RUN_SECONDS)
@@ -199,13 +203,12 @@ def run(module: str, *words: str | Path) -> "subprocess.CompletedProcess[str]":
 
 
 class LoadProgram(Program):
-    """`portside loadtest`, which writes its report to a folder."""
+    """`portside loadtest`, which writes its figures to a folder, and its page where that is asked for."""
 
     def __init__(self, folder: Path, *words: str | Path) -> None:
         self._document, self._page = folder / "report.json", folder / "report.html"
-        for path in (self._document, self._page):
-            path.unlink(missing_ok=True)
-        super().__init__("portside", "loadtest", *words, "--json", self._document, "--report", self._page)
+        self._document.unlink(missing_ok=True)
+        super().__init__("portside", "loadtest", *words, "--json", self._document)
 
     def told(self) -> LoadTest:
         """Wait for its end, and return what it has said."""

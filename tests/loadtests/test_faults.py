@@ -127,6 +127,7 @@ def test_a_server_that_dies_midway_fails_and_nothing_is_lost(
         tmp_path,
         *("--model", "known", "--input", known_requests, "--host", server.url, "--rate", "100", "--duration", "8"),
         *("--arrivals", "constant", "--warmup", "0", "--max-lag", "1000", "--slo", slo_file(SLO)),
+        *("--report", tmp_path / "report.html"),
     )
     assert (told.code, told.verdict) == (1, "FAIL"), told.everything
     assert told.requests == 800
@@ -143,7 +144,7 @@ def test_ctrl_c_reports_what_was_measured(
     server = known_server("--delay", "5ms")
     words = ("--model", "known", "--input", known_requests, "--host", server.url, "--rate", "100", "--duration", "60")
     slo = slo_file("latency: {p95: 1s}\nmin_requests: 50\n")
-    with programs.loading(tmp_path, *words, "--warmup", "0", "--slo", slo) as program:
+    with programs.loading(tmp_path, *words, "--slo", slo, "--report", tmp_path / "report.html") as program:
         server.wait_for_inferences(200)
         program.interrupt()
         told = program.told()

@@ -148,8 +148,9 @@ def test_the_web_ui_starts_stops_and_starts_again(model_words: list[str]) -> Non
             page.post("/stop")
             page.until(lambda stats: stats["state"] == "stopped")
         assert b"Request Count" in page.get("/stats/requests/csv")
-        program.interrupt()
+        program.terminate()
         ended = program.end()
+    assert ended.returncode == 0
     assert "Traceback" not in ended.stderr
 
 
