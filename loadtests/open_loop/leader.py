@@ -84,12 +84,6 @@ class Leader:
         elif not self._waiting:
             self._begin_at(time.time() + _LEAD_SECONDS, self._playing)
 
-    def _tell_progress(self) -> None:
-        while True:
-            gevent.sleep(_PROGRESS_SECONDS)
-            stats, seconds = self._environment.stats.total, time.monotonic() - self._origin
-            logger.info("%4.0f s: %d requests answered, %d failed", seconds, stats.num_requests, stats.num_failures)
-
     def measured(self, message: Message) -> None:
         """Add what a worker has measured since it told last."""
         self._measurements.merge(message)
@@ -149,6 +143,12 @@ class Leader:
             options=options.given(),
             environment=describe_environment(),
         )
+
+    def _tell_progress(self) -> None:
+        while True:
+            gevent.sleep(_PROGRESS_SECONDS)
+            stats, seconds = self._environment.stats.total, time.monotonic() - self._origin
+            logger.info("%4.0f s: %d requests answered, %d failed", seconds, stats.num_requests, stats.num_failures)
 
     def _send(self, kind: str, data: object, worker: str) -> None:
         runner_of(self._environment).send_message(kind, data, worker)
