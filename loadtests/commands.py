@@ -104,6 +104,8 @@ def _load(plan: "Plan", processes: "Processes", extra: tuple[str, ...], words: d
     run = run_plan(plan, processes, extra)
     verdict = judge(plan.slo, run.evidence(), max_lag_us=_max_lag_us(words))
     click.echo(run.generator_line())
+    if (failures := run.failures_line()) is not None:
+        click.echo(failures)
     click.echo("\n".join(text_lines(verdict)))
     _keep(run, verdict, words)
     return _EXIT_CODES[verdict.outcome]

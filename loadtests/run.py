@@ -94,6 +94,12 @@ class Run:
             )
         )
 
+    def failures_line(self) -> str | None:
+        """Return in one line why requests failed; None where none did."""
+        tallies = self.measurements.tallies(lambda cell: cell.code)
+        failed = sorted(((one.failed, code) for code, one in tallies.items() if one.failed), reverse=True)
+        return f"failed: {', '.join(f'{count:,} {code}' for count, code in failed)}" if failed else None
+
     @property
     def _measured_seconds(self) -> float:
         return max(self.seconds - self.warmup, 1e-9)

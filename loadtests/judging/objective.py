@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
+import numpy as np
+
 from loadtests.judging.design_effect import DesignEffect, design_effect
 from loadtests.judging.evidence import Counts
 from loadtests.judging.intervals import (
@@ -236,7 +238,11 @@ def _slow(  # noqa: PLR0917
     # Where few or none are beyond the limit, how they come in bunches shows better in the slowest requests there are:
     # the variance of a percentile is that of the share beyond its own value (Woodruff, JASA 47, 1952).
     slowest = counts.bad(counts.value_at_rank(max(1, math.ceil(counts.total * share))) - 1)
-    upper_effect = max(effect.upper, design_effect(slowest, counts.requests, error).upper)
+    bunched = design_effect(slowest, counts.requests, error).upper
+    if not bad.any():
+        # Requests that are all within the limit tell at least as much as one request of each second.
+        bunched = min(bunched, counts.total / np.count_nonzero(counts.requests))
+    upper_effect = max(effect.upper, bunched)
     effect = DesignEffect(effect.plain, effect.lower, upper_effect)
     return _BadShare(int(bad.sum()), counts.total, 1 - share, error, effect, lower, upper)
 

@@ -164,6 +164,9 @@ class Program:
             text=True,
             cwd=ROOT,
             start_new_session=True,
+            # Where this process is one of a shell's in the background, Ctrl-C is ignored, and so it would be in what
+            # it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no threads here)
         )
 
     def interrupt(self) -> None:
