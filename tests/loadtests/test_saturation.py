@@ -17,7 +17,7 @@ def test_the_knee_of_a_server_that_works_on_one_request_at_a_time_is_its_capacit
     known_server: Callable[..., KnownServer], known_requests: Path, slo_file: Callable[[str], Path]
 ) -> None:
     server = known_server("--delay", "10ms", "--slots", "1")
-    slo = slo_file("latency: {p80: 100ms}\nmin_requests: 50\nconfidence: 0.8\n")
+    slo = slo_file("latency: {p80: 100ms}\nmin_requests: 50\nconfidence: 0.6\n")
     load = ("--model", "known", "--input", known_requests, "--host", server.url, "--slo", slo, "--max-lag", "1000")
     search = ("--find-knee", "--knee-from", "80", "--duration", "3", "--arrivals", "constant")
     words = [sys.executable, "-m", "portside", "-q", "loadtest", *map(str, (*load, *search))]
