@@ -15,6 +15,7 @@ import pytest
 import predictors
 from pipelines.use_cases import TrainedModel
 from tests.predictors.servers import RunningServer, serving
+from tests.trained_models import pack_trained
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -44,17 +45,7 @@ def run(*words: str, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def server(trained_spam: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    folder = predictors.pack(
-        trained_spam.model,
-        trained_spam.sample,
-        name="spam",
-        version="1.0.0",
-        out=tmp_path_factory.mktemp("models"),
-        tensors=trained_spam.tensors,
-        processing=trained_spam.processing,
-        metrics=trained_spam.metrics,
-        lineage=trained_spam.lineage,
-    )
+    folder = pack_trained(trained_spam, "spam", tmp_path_factory.mktemp("models"))
     with serving(folder) as running:
         yield running
 

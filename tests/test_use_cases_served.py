@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from pipelines.use_cases import TrainedModel
-from predictors import open_artifact, pack
+from predictors import open_artifact
 from predictors.golden import request_document
 from predictors.model_inputs import disassemble
 from tests.predictors.servers import RunningServer, serving
+from tests.trained_models import pack_trained
 
 ROWS = 200
 
@@ -27,20 +28,7 @@ def use_cases(
 @pytest.fixture(scope="module")
 def folders(use_cases: dict[str, TrainedModel], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     out = tmp_path_factory.mktemp("models")
-    return {
-        name: pack(
-            trained.model,
-            trained.sample,
-            name=name,
-            version="1.0.0",
-            out=out,
-            tensors=trained.tensors,
-            processing=trained.processing,
-            metrics=trained.metrics,
-            lineage=trained.lineage,
-        )
-        for name, trained in use_cases.items()
-    }
+    return {name: pack_trained(trained, name, out) for name, trained in use_cases.items()}
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,11 @@ import pytest
 
 from loadtests.run import Run
 from pipelines.use_cases import TrainedModel
-from predictors import pack
 from tests.loadtests import programs
 from tests.loadtests.programs import KnownServer
 from tests.predictors.servers import RunningServer
 from tests.predictors.servers import serving as serving_artifacts
+from tests.trained_models import pack_trained
 
 Server = Callable[..., KnownServer]
 
@@ -39,17 +39,7 @@ class Stairs(LoadTestShape):
 
 @pytest.fixture(scope="module")
 def spam_server(trained_spam: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    folder = pack(
-        trained_spam.model,
-        trained_spam.sample,
-        name="spam",
-        version="1.0.0",
-        out=tmp_path_factory.mktemp("models"),
-        tensors=trained_spam.tensors,
-        processing=trained_spam.processing,
-        metrics=trained_spam.metrics,
-        lineage=trained_spam.lineage,
-    )
+    folder = pack_trained(trained_spam, "spam", tmp_path_factory.mktemp("models"))
     with serving_artifacts(folder) as running:
         yield running
 
