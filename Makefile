@@ -40,7 +40,7 @@ setup: .venv/installed ## install from the lock into .venv
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || { \
 		echo "could not install uv; check the network, or install uv yourself" >&2; exit 1; }; }
 	@echo "installing from uv.lock"
-	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --inexact --no-progress --quiet --extra serve --extra pipelines --extra cluster --extra loadtests || { \
+	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --inexact --no-progress --quiet --extra serve --extra pipelines --extra cluster --extra loadtests --extra vertex || { \
 		echo "could not install from uv.lock; the lines above say which package" >&2; exit 1; }
 	@touch $@
 

@@ -2,11 +2,17 @@
 """A trained model on disk, between the steps train and pack."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from pipelines.lineage import code_commit
 from pipelines.use_cases import TrainedModel
 from predictors.model_files.pickle_file import dump_joblib
 from predictors.packing_files import TrainingRecord
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+MODEL: Final = "model.joblib"
 
 
 def write_training(trained: TrainedModel, folder: Path) -> None:
@@ -17,7 +23,7 @@ def write_training(trained: TrainedModel, folder: Path) -> None:
         folder: Where to; files of an earlier run are replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    dump_joblib(trained.model, folder / "model.joblib")
+    dump_joblib(trained.model, folder / MODEL)
     trained.sample.to_parquet(folder / "sample.parquet", index=False)
     commit = code_commit()
     record = TrainingRecord(
@@ -27,3 +33,18 @@ def write_training(trained: TrainedModel, folder: Path) -> None:
         tensors=trained.tensors,
     )
     (folder / "training.json").write_text(record.model_dump_json(indent=2) + "\n")
+
+
+def read_model(folder: Path, allow_imports: tuple[str, ...] = ()) -> "BaseEstimator":
+    """Return the estimator that ``write_training`` wrote into a folder.
+
+    Args:
+        folder: The training's.
+        allow_imports: What its pickle may import besides the platform's list: packages, modules or full names.
+
+    Raises:
+        ArtifactError: The file is missing or damaged, or asks for what is not allowed.
+    """
+    from predictors.model_files.estimator_file import read_given_estimator
+
+    return read_given_estimator(folder / MODEL, allow_pickle=True, allow_imports=allow_imports)

@@ -103,10 +103,16 @@ def test_the_table_of_fields_has_every_field_of_the_manifest() -> None:
     assert sorted(re.findall(r"\w+", " ".join(cells))) == sorted(Manifest.model_fields)
 
 
+_PIPELINE = ("run", "compile", "submit", "schedule", "new", "score", "webhook")
+
+
 def test_every_option_named_is_one_of_some_command(tmp_path: Path) -> None:
     serving = ("train", "pack", "inspect", "serve", "predict", "publish")
-    commands = (*serving, "deploy", "status", "logs", "undeploy", "install", "doctor", "loadtest")
-    helps = [_run("portside", command, "--help", cwd=tmp_path) for command in commands]
+    clusters = ("deploy", "status", "logs", "undeploy", "install", "doctor")
+    models = [f"models {command}" for command in ("list", "show", "tag", "delete")]
+    pipelines = [f"pipeline {command}" for command in _PIPELINE]
+    commands = (*serving, *clusters, "loadtest", *models, *pipelines, "retrain")
+    helps = [_run("portside", *command.split(), "--help", cwd=tmp_path) for command in commands]
     helps.append(_run(sys.executable, "-m", "predictors", "--help", cwd=tmp_path))
     known = {option for told in helps for option in _OPTION.findall(told)}
     named = {option for page in PAGES for option in _OPTION.findall(_without_other_programs(page.read_text()))}

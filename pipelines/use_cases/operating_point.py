@@ -10,6 +10,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
+from pipelines.errors import PipelineError
+
 Flags = npt.NDArray[np.bool_]
 
 
@@ -24,18 +26,21 @@ def lowest_threshold(scores: npt.NDArray[np.float64], holds: Callable[[Flags], b
         holds: Whether the rule holds when these rows are flagged, (rows,).
 
     Raises:
-        ValueError: It holds at none of them.
+        PipelineError: It holds at none of them.
     """
     distinct = np.unique(scores)
     for threshold in (distinct[:-1] + distinct[1:]) / 2:
         if holds(scores >= threshold):
             return float(threshold)
-    raise ValueError("the rule holds at no threshold; the model does not separate the validation rows enough")
+    raise PipelineError(
+        "no threshold keeps the rule of the operating point: the model does not separate the labels of the validation "
+        "rows enough; look at their labels and columns"
+    )
 
 
 def false_positive_rate(flagged: Flags, positive: Flags) -> float:
-    """Return the share of the negative rows that are flagged; both are (rows,)."""
-    return float((flagged & ~positive).sum() / (~positive).sum())
+    """Return the share of the negative rows that are flagged, NaN when there is none; both are (rows,)."""
+    return float((flagged & ~positive).sum() / (~positive).sum()) if not positive.all() else float("nan")
 
 
 def precision(flagged: Flags, positive: Flags) -> float:
@@ -44,14 +49,20 @@ def precision(flagged: Flags, positive: Flags) -> float:
 
 
 def recall(flagged: Flags, positive: Flags) -> float:
-    """Return the share of the positive rows that are flagged; both are (rows,)."""
-    return float((flagged & positive).sum() / positive.sum())
+    """Return the share of the positive rows that are flagged, NaN when there is none; both are (rows,)."""
+    return float((flagged & positive).sum() / positive.sum()) if positive.any() else float("nan")
 
 
 def scores_of(model: Pipeline, rows: Any, positive: str | bool) -> npt.NDArray[np.float64]:
     """Return the probability of the positive class for each row, (rows,)."""
     probabilities: npt.NDArray[np.float64] = model.predict_proba(rows)
     return probabilities[:, model.classes_.tolist().index(positive)]
+
+
+def threshold_of(model: Any) -> float | None:
+    """Return the threshold that ``with_threshold`` has put into a model; None for any other model."""
+    last = model[-1] if isinstance(model, Pipeline) else model
+    return float(last.threshold) if isinstance(last, FixedThresholdClassifier) else None
 
 
 def with_threshold(model: Pipeline, threshold: float, positive: str | bool) -> Pipeline:

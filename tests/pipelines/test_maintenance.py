@@ -56,12 +56,28 @@ def test_the_model_itself_applies_the_threshold(trained_maintenance: TrainedMode
 
 
 def test_the_report_is_of_the_untouched_test_products(trained_maintenance: TrainedModel, product_parts: Parts) -> None:
-    reported = maintenance.evaluate(trained_maintenance.model, product_parts.test)
+    reported = maintenance.metrics(maintenance.outcomes(trained_maintenance.model, product_parts.test))
 
     assert {name: trained_maintenance.metrics[name] for name in reported} == reported
     assert (reported["products"], reported["failures"]) == (2_000, 68)
     expected = product_parts.train[list(maintenance.FEATURES)].reset_index(drop=True)
     assert trained_maintenance.sample.equals(expected)
+
+
+def test_the_forest_is_chosen_in_folds_of_the_training_products(trained_maintenance: TrainedModel) -> None:
+    forest = trained_maintenance.model[-1].estimator.estimator
+
+    assert trained_maintenance.lineage["hyperparameters"] == "max_features=0.8, min_samples_leaf=5"
+    assert (forest.n_estimators, forest.max_features, forest.min_samples_leaf) == (100, 0.8, 5)
+
+
+def test_slices_part_the_products_by_type_and_by_wear(trained_maintenance: TrainedModel, product_parts: Parts) -> None:
+    rows = product_parts.test
+    slices = maintenance.slices(maintenance.outcomes(trained_maintenance.model, rows))
+
+    assert np.sum([slices[f"product_type={kind}"] for kind in "HLM"], axis=0).tolist() == [1] * len(rows)
+    assert np.array_equal(slices["tool_wear>=180"], rows["tool_wear"] >= 180)
+    assert np.array_equal(slices["tool_wear<180"], rows["tool_wear"] < 180)
 
 
 def test_failures_are_foreseen(trained_maintenance: TrainedModel) -> None:

@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from pipelines.errors import PipelineError
 from pipelines.use_cases.operating_point import (
     Flags,
     false_positive_rate,
@@ -16,6 +17,7 @@ from pipelines.use_cases.operating_point import (
     precision,
     recall,
     scores_of,
+    threshold_of,
     with_threshold,
 )
 
@@ -52,7 +54,7 @@ def test_the_threshold_lies_halfway_between_two_scores() -> None:
 
 
 def test_a_rule_that_never_holds_is_an_error() -> None:
-    with pytest.raises(ValueError, match="holds at no threshold"):
+    with pytest.raises(PipelineError, match="no threshold keeps the rule"):
         lowest_threshold(np.array([0.1, 0.2]), lambda _: False)
 
 
@@ -63,6 +65,13 @@ def test_rates_are_shares_of_the_right_rows() -> None:
     assert precision(flagged, positive) == 2 / 3
     assert recall(flagged, positive) == 2 / 3
     assert precision(np.zeros(5, dtype=np.bool_), positive) == 0
+
+
+def test_rates_of_no_rows_are_not_numbers() -> None:
+    flagged, all_positive = np.array([True, False]), np.array([True, True])
+
+    assert np.isnan(false_positive_rate(flagged, all_positive))
+    assert np.isnan(recall(flagged, ~all_positive))
 
 
 @pytest.mark.parametrize(
@@ -82,13 +91,14 @@ def test_the_threshold_moves_predictions_and_leaves_probabilities_alone(
     assert np.array_equal(fixed.predict_proba(rows), model.predict_proba(rows))
     assert np.array_equal(fixed.predict(rows) == positive, scores >= 0.8)
     assert 0 < (scores >= 0.8).sum() < (scores >= 0.5).sum()
+    assert (threshold_of(fixed), threshold_of(model)) == (0.8, None)
 
 
 def _check_lowest(scores: np.ndarray[tuple[int], np.dtype[np.float64]], holds: Callable[[Flags], bool]) -> None:
     distinct = np.unique(scores)
     tried = [threshold for threshold in (distinct[:-1] + distinct[1:]) / 2 if holds(scores >= threshold)]
     if not tried:
-        with pytest.raises(ValueError, match="holds at no threshold"):
+        with pytest.raises(PipelineError, match="no threshold keeps the rule"):
             lowest_threshold(scores, holds)
         return
     assert lowest_threshold(scores, holds) == min(tried)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.errors import PipelineError
 from pipelines.use_cases import TrainedModel, spam
 from pipelines.use_cases.operating_point import scores_of
 from pipelines.use_cases.use_case import Parts
@@ -74,12 +75,36 @@ def test_the_model_itself_applies_the_threshold(trained_spam: TrainedModel, mess
 
 
 def test_the_report_is_of_the_untouched_test_messages(trained_spam: TrainedModel, message_parts: Parts) -> None:
-    reported = spam.evaluate(trained_spam.model, message_parts.test)
+    reported = spam.metrics(spam.outcomes(trained_spam.model, message_parts.test))
 
     assert {name: trained_spam.metrics[name] for name in reported} == reported
     assert (reported["ham"], reported["spam"]) == (844, 128)
     assert set(trained_spam.sample["text"]).isdisjoint(message_parts.test["text"])
     assert trained_spam.sample["text"].tolist() == message_parts.train["text"].tolist()
+
+
+def test_the_regularisation_that_was_chosen_is_the_model_s_and_in_its_lineage(trained_spam: TrainedModel) -> None:
+    assert trained_spam.lineage["hyperparameters"] == "C=10"
+    assert trained_spam.model[-1].estimator.estimator.C == 10
+
+
+def test_messages_without_spam_cannot_be_searched(message_parts: Parts) -> None:
+    ham = message_parts.train[message_parts.train["label"] == "ham"].head(50)
+
+    with pytest.raises(PipelineError, match="every fold needs rows of both labels"):
+        spam.search(ham, seed=0)
+
+
+def test_slices_part_the_messages_by_length_and_by_digits(trained_spam: TrainedModel, message_parts: Parts) -> None:
+    outcomes = spam.outcomes(trained_spam.model, message_parts.test)
+    texts = message_parts.test["text"]
+    slices = spam.slices(outcomes)
+
+    assert (outcomes.index == texts.index).all()
+    assert np.array_equal(slices["with digits"], texts.str.contains(r"\d"))
+    assert np.array_equal(slices["characters>100"], texts.str.len() > 100)
+    assert (slices["with digits"] ^ slices["without digits"]).all()
+    assert (slices["characters>100"] ^ slices["characters<=100"]).all()
 
 
 def test_spam_is_found_and_ham_let_through(trained_spam: TrainedModel) -> None:

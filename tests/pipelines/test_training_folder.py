@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from pathlib import Path
 
+import joblib
 import orjson
+import pytest
 
-from pipelines.training_folder import write_training
+from pipelines.training_folder import read_model, write_training
 from pipelines.use_cases import TrainedModel
 from predictors import open_artifact
+from predictors.errors import ArtifactError
+from predictors.model_files.pickle_file import dump_joblib
 from predictors.packing_files import pack_file
 
 
@@ -33,3 +37,18 @@ def test_two_runs_of_one_seed_write_the_same_bytes(trained_spam: TrainedModel, t
     write_training(trained_spam, tmp_path / "other")
     assert (tmp_path / "one" / "model.joblib").read_bytes() == (tmp_path / "other" / "model.joblib").read_bytes()
     assert orjson.loads((tmp_path / "one" / "training.json").read_bytes())["tensors"] == "columns"
+
+
+def test_the_model_is_read_as_it_was_written(trained_spam: TrainedModel, tmp_path: Path) -> None:
+    write_training(trained_spam, tmp_path)
+
+    dump_joblib(read_model(tmp_path), tmp_path / "again.joblib")
+
+    assert (tmp_path / "again.joblib").read_bytes() == (tmp_path / "model.joblib").read_bytes()
+
+
+def test_a_model_that_asks_for_anything_else_is_refused(tmp_path: Path) -> None:
+    joblib.dump(print, tmp_path / "model.joblib")
+
+    with pytest.raises(ArtifactError, match=r"loading it would import builtins\.print"):
+        read_model(tmp_path)

@@ -2,6 +2,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -9,9 +10,29 @@ import pytest
 import skops.io
 from sklearn.base import BaseEstimator
 
-from pipelines.use_cases import NAMES, TrainedModel, UseCase, maintenance, recommender, spam, use_case
+from pipelines.errors import PipelineError
+from pipelines.training_folder import write_training
+from pipelines.use_cases import (
+    NAMES,
+    TrainedModel,
+    UseCase,
+    imports_of,
+    maintenance,
+    recommender,
+    spam,
+    use_case,
+)
+from predictors.model_files.pickle_file import dump_joblib
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+EVALUATION_PAGE = Path(__file__).parents[2] / "docs" / "pipelines-evaluation.md"
+
+_CHOSEN: dict[str, dict[str, float | int]] = {
+    "maintenance": {"max_features": 0.8, "min_samples_leaf": 5},
+    "recommender": {"neighbours": 50, "shrinkage": 10.0},
+    "spam": {"C": 10.0},
+}
 
 
 @pytest.fixture(params=NAMES)
@@ -24,7 +45,8 @@ def trained(request: pytest.FixtureRequest) -> TrainedModel:
 def test_a_use_case_is_found_by_its_name() -> None:
     modules: dict[str, UseCase] = {"maintenance": maintenance, "recommender": recommender, "spam": spam}
 
-    assert {name: use_case(name) for name in NAMES} == modules
+    assert {name: use_case(name) for name in modules} == modules
+    assert sorted(modules) == list(NAMES)
 
 
 def test_each_use_case_is_served_by_the_processing_of_its_name(trained: TrainedModel) -> None:
@@ -48,14 +70,43 @@ def test_the_model_answers_every_row_of_its_sample(trained: TrainedModel) -> Non
     assert len(_answers(trained.model, trained)) == len(trained.sample) > 500
 
 
-def test_training_again_with_the_same_seed_gives_the_same_model_bit_for_bit(trained: TrainedModel) -> None:
-    again = use_case(trained.processing).train(seed=0)
+def test_training_again_with_the_same_seed_writes_the_same_bytes(trained: TrainedModel, tmp_path: Path) -> None:
+    module = use_case(str(trained.processing))
+    parts = module.split(module.load(), 0)
 
-    assert joblib.hash(again.model) == joblib.hash(trained.model)
-    assert np.array_equal(_answers(again.model, trained), _answers(trained.model, trained))
-    assert again.metrics == trained.metrics
-    assert again.lineage == trained.lineage
-    assert again.sample.equals(trained.sample)
+    write_training(trained, tmp_path / "first")
+    dump_joblib(module.fit(parts, _CHOSEN[module.PLAN.name], 0), tmp_path / "again.joblib")
+
+    assert (tmp_path / "again.joblib").read_bytes() == (tmp_path / "first" / "model.joblib").read_bytes()
+    assert module.features(parts.train).reset_index(drop=True).equals(trained.sample)
+
+
+def test_the_whole_training_gives_the_same_again_and_tells_what_it_does(trained_spam: TrainedModel) -> None:
+    told: list[str] = []
+    again = use_case("spam").train(seed=0, progress=told.append)
+
+    assert told == ["choosing among 3 values of C in 5 folds of 2,918 messages", "fitting on 2,918 rows with C=10"]
+    assert joblib.hash(again.model) == joblib.hash(trained_spam.model)
+    assert again.metrics == trained_spam.metrics
+    assert again.lineage == trained_spam.lineage
+    assert again.sample.equals(trained_spam.sample)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_plan_names_metrics_and_columns_that_there_are_and_stands_in_the_documentation(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    trained: TrainedModel = request.getfixturevalue(f"trained_{name}")
+    plan = use_case(name).PLAN
+
+    assert plan.name == name
+    assert {plan.primary, *plan.floors} <= set(trained.metrics)
+    assert [metric for metric, floor in plan.floors.items() if trained.metrics[metric] < floor] == []
+    row = next(line for line in EVALUATION_PAGE.read_text().splitlines() if line.startswith(f"| {name} |"))
+    assert f"| {plan.equal_within:g} |" in row
+    assert [f"{floor:g}" for floor in plan.floors.values()] == re.findall(r"(?<![\d@.])\d[\d.]*", row.split("|")[4])
+    assert plan.target is None or plan.target in use_case(name).load()
+    assert len(plan.cron.split()) == 5
 
 
 def test_skops_stores_the_model_with_types_of_sklearn_numpy_and_scipy_and_our_own_estimator(
@@ -76,17 +127,35 @@ def test_no_part_of_the_model_starts_threads_or_processes_of_its_own(trained: Tr
     assert set(jobs) <= {None, 1}
 
 
-def test_progress_is_told_in_short_sentences() -> None:
-    told: list[str] = []
-
-    use_case("maintenance").train(seed=1, progress=told.append)
-
-    assert told == ["growing 100 trees on 6,000 of 10,000 products"]
+@pytest.mark.parametrize("name", ["fraud", "acme.fraud", "no/module", "", ".fraud", "fraud."])
+def test_an_unknown_use_case_is_refused_with_the_names_of_all(name: str) -> None:
+    with pytest.raises(PipelineError, match=f'no use case "{name}"; there are maintenance, recommender, spam'):
+        use_case(name)
 
 
-def test_an_unknown_use_case_is_refused_with_the_names_of_all() -> None:
-    with pytest.raises(ValueError, match='no use case "fraud"; there are maintenance, recommender, spam'):
-        use_case("fraud")
+def test_a_module_of_ones_own_is_a_use_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_spam.py").write_text("from pipelines.use_cases.spam import *\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert use_case("own_spam").PLAN is spam.PLAN
+    assert (imports_of("own_spam"), imports_of("acme.spam"), imports_of("spam")) == (("own_spam",), ("acme",), ())
+
+
+def test_a_module_that_lacks_something_is_told_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "half_done.py").write_text("from pipelines.use_cases.spam import load, schema, split, fit, features\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    lacks = r"half_done is not a use case, it lacks PLAN \(a Plan\), search\(\), outcomes\(\), metrics\(\), slices\(\);"
+    with pytest.raises(PipelineError, match=lacks):
+        use_case("half_done")
+
+
+def test_a_package_that_a_module_needs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "needy.py").write_text("import no_such_package\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(PipelineError, match="the module needy needs the package no_such_package"):
+        use_case("needy")
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 """A bucket on S3 or Google Cloud Storage, as far as a registry needs it, and its refusals as one sentence each."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from predictors.errors import PredictorError
+from pipelines.registry.errors import RegistryError
+from pipelines.registry.store import StoredFile
 
 #: Of a scheme: the package that fsspec needs for it, and the extra that brings it.
 _PACKAGES: Final = {"s3": ("s3fs", "pipelines"), "gs": ("gcsfs", "gcs")}
@@ -25,12 +27,8 @@ _REFUSED: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _CONNECT_SECONDS: Final = 5
 
 
-class RegistryError(PredictorError):
-    """A registry cannot be reached or refuses; the text says why and how to mend it."""
-
-
 class ObjectStore:
-    """A place in a bucket. Paths are relative to it."""
+    """A place in a bucket; see ``Store``."""
 
     def __init__(self, root: str, *, endpoint_url: str | None = None) -> None:
         """Use what stands behind a root.
@@ -50,17 +48,29 @@ class ObjectStore:
         with self._told():
             self._files = _file_system(self._scheme, endpoint_url)
 
-    def names(self, folder: str) -> set[str]:
-        """Return the names of the objects in a folder, and of those in folders within it, relative to it.
+    def folders(self, folder: str) -> set[str]:
+        """Return the names of the folders in a folder."""
+        place = f"{self._place}/{folder}".rstrip("/")
+        with self._told():
+            try:
+                found = self._files.ls(place, detail=True)
+            except FileNotFoundError:
+                # Said of an empty folder as of a bucket that is not there; only of the latter does a search say so.
+                self._files.find(f"{place}/")
+                return set()
+        inside = [entry["name"].rstrip("/") for entry in found if entry["type"] == "directory"]
+        return {name.rpartition("/")[2] for name in inside if name != place}
 
-        Raises:
-            RegistryError: The bucket is not there, or cannot be looked at.
-        """
+    def files(self, folder: str) -> dict[str, StoredFile]:
+        """Return the objects in a folder and in folders within it, by their path relative to it."""
         prefix = f"{self._place}/{folder}/"
         with self._told():
-            found = self._files.find(prefix)
-        # Of a folder that was empty when listed, and no longer is a moment later, s3fs gives the folder itself.
-        return {path.removeprefix(prefix) for path in found if path.startswith(prefix)}
+            found = self._files.find(self._place, prefix=f"{folder}/", detail=True)
+        return {
+            path.removeprefix(prefix): StoredFile(int(entry["size"]), _written(entry))
+            for path, entry in found.items()
+            if path.startswith(prefix) and path != prefix
+        }
 
     def read(self, path: str) -> bytes | None:
         """Return an object's content; None when there is none."""
@@ -71,10 +81,37 @@ class ObjectStore:
                 return None
             return content
 
-    def write(self, path: str, file: Path) -> None:
+    def read_all(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Return the contents of those of these objects that are there; many are asked for at once."""
+        places = {f"{self._place}/{path}": path for path in paths}
+        if not places:
+            return {}
+        with self._told():
+            found = self._files.cat(list(places), on_error="return")
+            failures = [content for content in found.values() if isinstance(content, Exception)]
+            for failure in failures:
+                if not isinstance(failure, FileNotFoundError):
+                    raise failure
+        return {places[place]: content for place, content in found.items() if isinstance(content, bytes)}
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write an object, over what may be there."""
+        with self._told():
+            self._files.pipe_file(f"{self._place}/{path}", content)
+
+    def upload(self, path: str, file: Path) -> None:
         """Write a file as an object, over what may be there."""
         with self._told():
             self._files.put_file(str(file), f"{self._place}/{path}")
+
+    def download(self, path: str, file: Path) -> bool:
+        """Write an object's content to a file, and return whether there is such an object."""
+        with self._told():
+            try:
+                self._files.get_file(f"{self._place}/{path}", str(file))
+            except FileNotFoundError:
+                return False
+            return True
 
     def create(self, path: str, content: bytes) -> bool:
         """Write an object unless there is one, and return whether there was none: of several writers one does it."""
@@ -127,6 +164,12 @@ def _file_system(scheme: str, endpoint_url: str | None) -> Any:
     # It logs each error with a traceback besides raising it.
     logging.getLogger(package).setLevel(logging.CRITICAL)
     return implementation(endpoint_url=endpoint_url, **fresh)
+
+
+def _written(entry: Mapping[str, Any]) -> datetime:
+    """Return when an object was written: s3fs calls it as S3 does, gcsfs ``mtime``."""
+    moment: datetime = entry.get("LastModified") or entry["mtime"]
+    return moment.astimezone(UTC)
 
 
 def _errors_of(scheme: str) -> tuple[type[Exception], ...]:

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A training run or a schedule as a user asks for it on a backend: checked, compiled and handed over."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipelines.definition.needs import DEFAULT_ROOTS, TARGETS
+from pipelines.errors import PipelineError
+from pipelines.running.backends import Backend, Kubeflow, Vertex, Work
+
+
+def backend_of(
+    *,
+    kfp_url: str | None,
+    vertex: bool,
+    project: str | None,
+    region: str | None,
+    root: str | None,
+    service_account: str | None,
+    experiment: str,
+    kfp_namespace: str | None,
+) -> Backend:
+    """Return the backend that a user's choices name.
+
+    Args:
+        kfp_url: A Kubeflow Pipelines API; None with Vertex AI.
+        vertex: Whether Vertex AI runs it.
+        project: Google Cloud's project, for Vertex AI.
+        region: Its region, for Vertex AI.
+        root: The registry, which Vertex AI must be able to read.
+        service_account: Whose rights the run has.
+        experiment: Kubeflow's experiment.
+        kfp_namespace: Kubeflow's profile.
+
+    Raises:
+        PipelineError: Something is missing or contradicts the rest.
+    """
+    if vertex == (kfp_url is not None):
+        raise PipelineError("say where it runs: --kfp URL, or --vertex, one of them")
+    if kfp_url is not None:
+        if project or region:
+            raise PipelineError("--project and --region are Vertex AI's: leave them out with --kfp")
+        return Kubeflow(kfp_url, experiment, kfp_namespace, service_account)
+    missing = [f"--{name}" for name, value in (("project", project), ("region", region)) if not value]
+    if not (root or "").startswith("gs://"):
+        missing.append("--root gs://BUCKET")
+    if missing:
+        raise PipelineError(f"--vertex needs {', '.join(missing)}")
+    return Vertex(str(project), str(region), service_account)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A training run as it is asked for.
+
+    Attributes:
+        backend: Who runs it.
+        use_case: A built-in one, or the module of one's own.
+        model: The model's name.
+        usual_cron: When the use case is usually trained: five fields, UTC.
+        root: The registry.
+        image: The pipeline image, with its digest.
+        parameters: The pipeline's parameters.
+        caching: Whether steps may come from the cache.
+    """
+
+    backend: Backend
+    use_case: str
+    model: str
+    usual_cron: str
+    root: str
+    image: str
+    parameters: Mapping[str, Any]
+    caching: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        use_case: str,
+        backend: Backend,
+        *,
+        root: str | None = None,
+        image: str | None = None,
+        caching: bool = True,
+        options: Mapping[str, str] | None = None,
+        **parameters: Any,
+    ) -> "Submission":
+        """Return a submission, with the usual choices where none are given.
+
+        Args:
+            use_case: A built-in one, or the module of one's own.
+            backend: Who runs it.
+            root: The registry; None takes the backend's usual one.
+            image: The pipeline image; None takes the environment's, else this release's.
+            caching: Whether steps may come from the cache.
+            options: How versions are deployed.
+            parameters: The pipeline's other parameters.
+
+        Raises:
+            PipelineError: There is no such use case, or the image has no digest.
+        """
+        from pipelines.definition.image import pipeline_image
+        from pipelines.use_cases import use_case as find_use_case
+
+        plan = find_use_case(use_case).PLAN
+        root = root or DEFAULT_ROOTS[backend.place]
+        deployed = dict(options or {})
+        if isinstance(backend, Vertex):
+            from pipelines.vertex.options import DeployOptions
+
+            deployed = {"project": backend.project, "region": backend.region, **deployed}
+            # What a deployment lacks is better told now than after hours of training.
+            DeployOptions.of(deployed)
+        given = {
+            "use_case": use_case,
+            "root": root,
+            "deploy_to": TARGETS[backend.place],
+            "options": deployed,
+            **parameters,
+        }
+        return cls(backend, use_case, plan.name, plan.cron, root, pipeline_image(image), given, caching)
+
+    def run_name(self) -> str:
+        """Return a name for a run that begins now."""
+        return f"{self.model}-{datetime.now(UTC):%Y%m%d-%H%M%S}".replace("_", "-").lower()
+
+    def request(self) -> dict[str, Any]:
+        """Return what `run` would send, as a plain document; PipelineError when it would be refused."""
+        with self._compiled(self.run_name()) as work:
+            return self.backend.request(work)
+
+    def schedule_request(self, cron: str | None = None) -> dict[str, Any]:
+        """Return what `schedule` would send, as a plain document; PipelineError when it would be refused."""
+        with self._compiled(self.model) as work:
+            return self.backend.schedule_request(work, cron or self.usual_cron)
+
+    def run(self, name: str | None = None) -> str:
+        """Start a run and return where it can be watched; PipelineError when it is refused or nobody answers."""
+        with self._compiled(name or self.run_name()) as work:
+            return self.backend.submit(work)
+
+    def schedule(self, cron: str | None = None) -> str:
+        """Have it run by a clock, in place of the model's schedule that is there, and return the schedule's name.
+
+        Args:
+            cron: Five fields, UTC; None takes the use case's usual time.
+
+        Raises:
+            PipelineError: It is refused, or nobody answers.
+        """
+        with self._compiled(self.model) as work:
+            return self.backend.schedule(work, cron or self.usual_cron)
+
+    @contextmanager
+    def _compiled(self, name: str) -> Iterator[Work]:
+        from pipelines.definition.compiling import training_of, write
+
+        with tempfile.TemporaryDirectory(prefix="portside-pipeline-") as folder:
+            pipeline = training_of(self.use_case, image=self.image, place=self.backend.place, root=self.root)
+            spec = write(pipeline, Path(folder, f"{self.model}.yaml"))
+            yield Work(spec, self.model, name, self.root, self.parameters, self.caching)
