@@ -18,6 +18,9 @@ UV_VERSION := 0.13.9
 UV = $(shell command -v uv || echo .venv/bin/uv)
 BIN := .venv/bin
 
+# Tests that mind no neighbour run two at a time; the others measure times, or fill the machine by themselves.
+SIDE_BY_SIDE := tests/pipelines tests/cluster tests/manifests tests/predictors/onnx tests/predictors/model_files
+
 # What `make loadtest` loads, and how; HOST names a server that is there already.
 USE_CASE ?= spam
 PROFILE ?= smoke
@@ -52,8 +55,13 @@ run: setup ## train the spam filter, pack it, serve it, ask it once
 	@exec $(BIN)/portside serve build/models/spam/1.0.0 \
 		--http-port $(HTTP_PORT) --grpc-port $(GRPC_PORT) --send examples/spam-request.json
 
-test: setup ## run the tests
+test: setup ## run the tests; ARGS="-k name" runs some of them
+ifeq ($(ARGS),)
+	@$(BIN)/pytest --numprocesses=2 --dist=loadfile $(SIDE_BY_SIDE)
+	@$(BIN)/pytest --ignore=tests/e2e $(SIDE_BY_SIDE:%=--ignore=%)
+else
 	@$(BIN)/pytest --ignore=tests/e2e $(ARGS)
+endif
 
 check: setup ## lint, types, architecture
 	@$(BIN)/ruff check .

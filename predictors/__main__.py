@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The serving image's entry, with the arguments that a KServe runtime gives."""
+"""The serving image's entry, with the arguments that a KServe runtime gives, or the variables that Vertex AI sets."""
 
 import argparse
 import logging
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from predictors.errors import PredictorError
 from predictors.serving.logs import set_up_logs
 from predictors.serving.main import serve
 from predictors.serving.settings import Settings
+from predictors.vertex.contract import contract_of
 
 
 def main() -> int:
@@ -27,9 +29,17 @@ def main() -> int:
     set_up_logs("info", "json")
     name, folder = words.pop("model_name"), words.pop("model_dir")
     try:
+        contract = contract_of(os.environ)
+        if contract is not None:
+            words["http_port"] = contract.http_port
         settings = Settings.from_env(os.environ, **words)
         set_up_logs(settings.log_level, settings.log_format or "json")
-        return serve([folder], settings, name=name)
+        if contract is None or contract.storage_uri is None:
+            return serve([folder], settings, name=name, contract=contract)
+        with TemporaryDirectory(prefix="portside-") as own:
+            # A plain ONNX file has its version from its folder's name.
+            folder = Path(own, contract.storage_uri.rpartition("/")[2])
+            return serve([folder], settings, name=name, contract=contract)
     except PredictorError as err:
         logging.getLogger("predictors").error("%s", err)  # noqa: TRY400 (the sentence is the whole of it)
         return 2

@@ -2,7 +2,7 @@
 """The champion as far as data are checked against it: its reference distribution, its model, its errors on its test."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,13 +59,14 @@ class Champion:
     errors: Errors | None
 
 
-def read_champion(registry: Registry, name: str, version: str) -> Champion:
+def read_champion(registry: Registry, name: str, version: str, imports: Collection[str] = ()) -> Champion:
     """Return a version of the registry as data are checked against it.
 
     Args:
         registry: Where it is.
         name: The model's name.
         version: Its version.
+        imports: What its model's file may import besides the platform's list.
 
     Raises:
         RegistryError: It is not there, or the registry cannot be reached.
@@ -86,7 +87,7 @@ def read_champion(registry: Registry, name: str, version: str) -> Champion:
         model = (
             None
             if entry is None
-            # Of one's own registry and just verified; it imports nothing but what is on the platform's list.
-            else read_estimator(artifact.path(entry.file), allow_pickle=True)
+            # Of one's own registry and just verified; it imports what the platform's list has, and one's own.
+            else read_estimator(artifact.path(entry.file), allow_pickle=True, allow_imports=imports)
         )
         return Champion(version, reference, model, Errors.measured(artifact.manifest.metrics))

@@ -97,7 +97,7 @@ def package(
         PackingError: Model and sample do not fit each other.
     """
     record = TrainingRecord.model_validate_json((folder / "training.json").read_bytes())
-    figures = {**record.metrics, **metrics}
+    figures = {**metrics, **{figure: value for figure, value in record.metrics.items() if figure not in metrics}}
     finite = {figure: value for figure, value in figures.items() if isinstance(value, str) or isfinite(value)}
     told = record.model_copy(update={"metrics": finite, "lineage": {**record.lineage, **origin.lineage()}})
     with tempfile.TemporaryDirectory(prefix="portside-package-") as temporary:

@@ -84,6 +84,8 @@ def _found_elsewhere(name: str, out: Path) -> str | None:
     spec = find_spec(name)
     if spec is None:
         return None
+    if spec.origin is not None and not spec.has_location:
+        return "Python itself"
     # A folder without code is a package to Python, as the one that is written to is from the folder above it.
     places = [spec.origin] if spec.origin is not None else list(spec.submodule_search_locations or ())
     ours = {(out / f"{name}.py").resolve(), out.resolve()}

@@ -58,6 +58,8 @@ def evaluate_model(
             [point.threshold for point in found.curve],
         )
     facts = {
+        "model": module.PLAN.name,
+        "positive": "" if module.PLAN.positive is None else f"{module.PLAN.target} = {module.PLAN.positive}",
         "data": str(test.metadata.get("digest", "")),
         "seed": str(seed),
         "hyper-parameters": str(model.metadata.get("hyperparameters", "")),

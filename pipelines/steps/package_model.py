@@ -62,6 +62,8 @@ def package_model(
             run=os.environ["PORTSIDE_RUN"],
         )
         metrics = json.loads(Path(evaluation.path).read_bytes())["metrics"]
+        # The first figure of an artifact is the one that lists show.
+        metrics = dict(sorted(metrics.items(), key=lambda figure: figure[0] != plan.primary))
         packed = package(
             Path(model.path),
             name=plan.name,

@@ -36,12 +36,12 @@ def validate_data(
     from pipelines.data.validation import validate
     from pipelines.errors import StepError
     from pipelines.registry import open_registry
-    from pipelines.use_cases import Parts
+    from pipelines.use_cases import Parts, imports_of
     from pipelines.use_cases import use_case as find_use_case
 
     module = find_use_case(use_case)
     parts = Parts(*(pd.read_parquet(dataset.path) for dataset in (train, validation, test)))
-    serving = read_champion(open_registry(root), module.PLAN.name, champion) if champion else None
+    serving = read_champion(open_registry(root), module.PLAN.name, champion, imports_of(use_case)) if champion else None
     findings = validate(module, parts, serving)
     Path(report.path).write_text(render_page(findings, module.PLAN.title, champion))
     for name, value in findings.metrics().items():

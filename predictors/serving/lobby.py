@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 from uvicorn.server import ServerState
@@ -17,8 +17,11 @@ from predictors.serving.lifecycle import Lifecycle, Phase
 from predictors.serving.management import Management
 from predictors.serving.metrics.exposition import Metrics
 from predictors.serving.models import Models
+from predictors.serving.rest.contracts import app_for
 from predictors.serving.rest.inference import RestInference
-from predictors.serving.rest.v2_app import V2App
+
+if TYPE_CHECKING:
+    from predictors.vertex.contract import Contract
 
 #: At the end: how long clients that are connected may take to send their request, in seconds.
 _PATIENCE: Final = 0.5
@@ -26,12 +29,16 @@ _LOOK_EVERY: Final = 0.005
 
 
 @contextlib.contextmanager
-def lobby(listening: socket.socket) -> Iterator[None]:
+def lobby(listening: socket.socket, contract: "Contract | None" = None) -> Iterator[None]:
     """Answer on the socket until the block ends; the socket stays open, and who comes next waits in its queue.
 
     The thread is gone when the block is left, so that a process may be forked behind it.
+
+    Args:
+        listening: The socket.
+        contract: What Vertex AI asks of the server; None where it is not there.
     """
-    answering = _Lobby(listening)
+    answering = _Lobby(listening, contract)
     thread = threading.Thread(target=lambda: asyncio.run(answering.run()), name="lobby")
     thread.start()
     try:
@@ -44,11 +51,11 @@ def lobby(listening: socket.socket) -> Iterator[None]:
 class _Lobby:
     """Answers one request on each connection: the server that comes next cannot know of those that are kept."""
 
-    def __init__(self, listening: socket.socket) -> None:
+    def __init__(self, listening: socket.socket, contract: "Contract | None") -> None:
         self._listening = listening
         self._state = ServerState()
         self._state.default_headers = [(b"connection", b"close")]
-        self._config = uvicorn.Config(_app(), ws="none", lifespan="off", access_log=False, log_config=None)
+        self._config = uvicorn.Config(_app(contract), ws="none", lifespan="off", access_log=False, log_config=None)
         self._config.load()
         self._running = threading.Event()
 
@@ -77,9 +84,9 @@ class _Lobby:
         return protocol(config=self._config, server_state=self._state, app_state={})
 
 
-def _app() -> Any:
+def _app(contract: "Contract | None") -> Any:
     models, lifecycle, nobody = Models([]), Lifecycle(Phase.LOADING), ThreadPoolExecutor(1)
-    app = V2App(
+    app = app_for(contract, nobody, max_body_bytes=0, inline_body_bytes=0)(
         models,
         lifecycle,
         Management(models, lifecycle, nobody),

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
 
@@ -23,6 +24,9 @@ from predictors.serving.server import Served, Server
 from predictors.serving.settings import Settings
 from predictors.serving.workers import supervise
 
+if TYPE_CHECKING:
+    from predictors.vertex.contract import Contract
+
 _log = logging.getLogger(__name__)
 
 
@@ -32,6 +36,7 @@ def serve(
     *,
     name: str | None = None,
     on_ports: Callable[[Ports], None] | None = None,
+    contract: "Contract | None" = None,
 ) -> int:
     """Serve artifacts until a signal asks to stop, and return the exit code.
 
@@ -40,6 +45,8 @@ def serve(
         settings: How to serve.
         name: The name to serve a single artifact under; its own by default.
         on_ports: Called once the ports are taken and before anything is loaded.
+        contract: What Vertex AI asks of the server; None where it is not there. An artifact that it names is brought
+            into the one folder first.
 
     Raises:
         SettingsError: A port is taken, two artifacts have one name, or two settings do not go together.
@@ -57,7 +64,11 @@ def serve(
         on_ports(ports)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end_at_once)
-    with lobby(ports.http):
+    with lobby(ports.http, contract):
+        if contract is not None and contract.storage_uri is not None:
+            from predictors.vertex.storage import download
+
+            download(contract.storage_uri, folders[0])
         homes = _load(folders, settings, name)
     _check_redacted(settings, [model for _, model in homes.values()])
     served = [Served(model, Meter(model, workers=settings.workers)) for _, model in homes.values()]
@@ -76,6 +87,7 @@ def serve(
             prediction_log=prediction_log,
             log_results=None if prediction_log is None else log_results,
             supervisor=supervisor,
+            contract=contract,
         )
         server.run(served)
         return 0

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 import uvloop
@@ -30,12 +30,15 @@ from predictors.serving.metrics.meter import Meter
 from predictors.serving.models import Models
 from predictors.serving.ports import Ports
 from predictors.serving.prediction_log.log import PredictionLog
+from predictors.serving.rest.contracts import app_for
 from predictors.serving.rest.fast_http import fast_http
 from predictors.serving.rest.inference import RestInference
 from predictors.serving.rest.v1_app import V1App
-from predictors.serving.rest.v2_app import V2App
 from predictors.serving.scoring_queue import ScoringQueue
 from predictors.serving.settings import Settings
+
+if TYPE_CHECKING:
+    from predictors.vertex.contract import Contract
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +76,7 @@ class Server:
         prediction_log: PredictionLog | None = None,
         log_results: LogResults | None = None,
         supervisor: int | None = None,
+        contract: "Contract | None" = None,
     ) -> None:
         """Prepare to serve.
 
@@ -83,6 +87,7 @@ class Server:
             prediction_log: Where sampled predictions go; None samples none.
             log_results: What becomes of them, over all workers.
             supervisor: A file descriptor that becomes readable when the process that forked this one is gone.
+            contract: What Vertex AI asks of it; None where it is not there.
         """
         self._settings = settings
         self._ports = ports
@@ -90,6 +95,7 @@ class Server:
         self._prediction_log = prediction_log
         self._log_results = log_results
         self._supervisor = supervisor
+        self._contract = contract
         self._lifecycle = Lifecycle()
         # OpenMP keeps its limit for each thread that calls it, so each of these sets its own.
         self._executor = ThreadPoolExecutor(
@@ -152,7 +158,12 @@ class Server:
 
     def _rest_config(self, models: Models, management: Management) -> uvicorn.Config:
         settings = self._settings
-        app = V2App(
+        app = app_for(
+            self._contract,
+            self._executor,
+            max_body_bytes=settings.max_body_bytes,
+            inline_body_bytes=settings.inline_body_bytes,
+        )(
             models,
             self._lifecycle,
             management,

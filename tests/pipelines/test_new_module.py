@@ -122,6 +122,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         pytest.param("spam", "one of the use cases that come with Portside", id="built-in use case"),
         pytest.param("numpy", "would hide the module of that name in .*numpy", id="installed module"),
         pytest.param("json", "would hide the module of that name in .*json", id="standard library"),
+        pytest.param("abc", "would hide the module of that name in Python itself", id="built in"),
         pytest.param("pipelines", "would hide the module of that name in .*pipelines", id="ours"),
     ],
 )

@@ -8,8 +8,8 @@ from pipelines.evaluation.report.text import name_text
 
 #: Names that a module of one's own may well use for something else, such as coverage, are left out.
 _MEANINGS: Final[Mapping[str, str]] = {
-    "average_precision": "precision at falling thresholds, each weighted by the recall it adds: how well the scores put "
-    "positive rows first. Guessing gives the share of positive rows; 1 is best.",
+    "average_precision": "precision at falling thresholds, each weighted by the recall it adds: how well the scores "
+    "put positive rows first. Guessing gives the share of positive rows; 1 is best.",
     "roc_auc": "how often a positive row has a higher score than a negative one, both taken at random. Guessing gives "
     "0.5; 1 is best.",
     "precision": "the share of the flagged rows that are positive: how far a flag can be trusted. Higher is better.",
@@ -19,10 +19,10 @@ _MEANINGS: Final[Mapping[str, str]] = {
     "probabilities. Lower is better.",
     "recall_at_10": "of what users with a history rated later, how much is among the first ten items that they are "
     "offered: hits over what ten could hit, averaged over the users. Higher is better.",
-    "recall_at_10_all_users": "the same with users without a history, who are offered what is popular. "
+    "recall_at_10_all_users": "recall at 10 over the users without a history too, who are offered what is popular. "
     "Higher is better.",
-    "popularity_recall_at_10": "the same for the users with a history, if they were offered what is popular: what a "
-    "model has to beat.",
+    "popularity_recall_at_10": "recall at 10 if the users with a history were offered what is popular: what a model "
+    "has to beat.",
     "lead_over_popularity": "recall at 10 less that of popularity. Above 0 the model is better than popularity.",
 }
 

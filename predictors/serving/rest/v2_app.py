@@ -4,9 +4,9 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import orjson
 
@@ -16,7 +16,6 @@ from predictors.serving.lifecycle import Lifecycle, Phase
 from predictors.serving.management import Management
 from predictors.serving.metrics.exposition import CONTENT_TYPE, Metrics
 from predictors.serving.models import Models
-from predictors.serving.rest.inference import RestInference
 from predictors.serving.rest.replies import Headers, Reply, refusal_reply
 from predictors.serving.rest.request_head import RequestHead, read_head
 from predictors.serving.unpacking import too_large
@@ -63,6 +62,14 @@ _FIXED: Final = {
 }
 
 
+class Inference(Protocol):
+    """Answers the inference requests of one protocol."""
+
+    async def reply(self, endpoint: Endpoint, head: RequestHead, body: bytes, arrived: int) -> Reply:
+        """Return the reply to a request; what goes wrong is a reply too."""
+        ...
+
+
 class V2App:
     """Answers inference, metadata, health and the extensions over V2."""
 
@@ -71,7 +78,7 @@ class V2App:
         models: Models,
         lifecycle: Lifecycle,
         management: Management,
-        inference: RestInference,
+        inference: Inference,
         metrics: Metrics,
         *,
         max_body_bytes: int,
@@ -104,6 +111,10 @@ class V2App:
         if self._v1 is not None and path.startswith("/v1/"):
             await self._pass_on(self._v1, scope, receive, send)
             return
+        await self._answer(path, scope, receive, send)
+
+    async def _answer(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that is not V1's."""
         try:
             reply = await self._reply(path, scope, receive)
         except asyncio.CancelledError:
@@ -138,10 +149,9 @@ class V2App:
             raise ModelNotFoundError(f"there is nothing at {path}")
         allowed = ("POST",) if route.verb in _POSTED else ("GET", "POST") if route.verb == "index" else ("GET",)
         if scope["method"] not in allowed:
-            body = error_body(f"{path} takes {' or '.join(allowed)}")
-            return Reply(HTTPStatus.METHOD_NOT_ALLOWED, body, extra=((b"allow", ", ".join(allowed).encode()),))
+            return not_allowed(path, allowed)
         if route.verb == "infer":
-            return await self._infer(self._find(route), scope["headers"], receive)
+            return await self._infer(self._find(route), scope["headers"], receive, self._inference)
         if route.verb == "metrics":
             return Reply(HTTPStatus.OK, self._metrics.exposition(), CONTENT_TYPE.encode())
         if route.verb in {"load", "unload"}:
@@ -155,7 +165,7 @@ class V2App:
     def _find(self, route: _Route) -> Endpoint:
         return self._models.find(route.model, route.version)
 
-    async def _infer(self, endpoint: Endpoint, headers: Headers, receive: Receive) -> Reply:
+    async def _infer(self, endpoint: Endpoint, headers: Headers, receive: Receive, inference: Inference) -> Reply:
         arrived = time.perf_counter_ns()
         head = RequestHead()
         try:
@@ -166,7 +176,7 @@ class V2App:
             return refusal_reply(endpoint.refused(err, head.origin, arrived))
         waiting = asyncio.create_task(_end_with_client(receive, asyncio.current_task()))
         try:
-            return await self._inference.reply(endpoint, head, body, arrived)
+            return await inference.reply(endpoint, head, body, arrived)
         finally:
             waiting.cancel()
 
@@ -204,6 +214,12 @@ class V2App:
             "index": management.index,
         }
         return _json(tellers[route.verb]())
+
+
+def not_allowed(path: str, allowed: Sequence[str]) -> Reply:
+    """Return the refusal of a method that a path does not take."""
+    body = error_body(f"{path} takes {' or '.join(allowed)}")
+    return Reply(HTTPStatus.METHOD_NOT_ALLOWED, body, extra=((b"allow", ", ".join(allowed).encode()),))
 
 
 def _json(document: object, *, ready: bool = True) -> Reply:

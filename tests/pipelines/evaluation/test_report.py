@@ -98,6 +98,11 @@ def drawings(page: str) -> Iterator[ET.Element]:
         yield ET.fromstring(svg)  # noqa: S314 (written here)
 
 
+def texts_of_calibration(evaluation: Evaluation) -> list[str | None]:
+    drawn = list(drawings(page_of(evaluation)))[PLOTS.index("Calibration")]
+    return [text.text for text in drawn.iter("text")]
+
+
 def numbers(text: str) -> list[float]:
     return [float(word) for word in re.findall(r"(?<!\w)-?\d[\d,]*\.?\d*(?:e-\d+)?", text.replace(",", ""))]
 
@@ -120,7 +125,7 @@ def test_the_numbers_in_the_tables_are_those_of_the_evaluation(evaluation: Evalu
         ends = evaluation.slice_intervals.get(name, {}).get(evaluation.primary, ())
         primary = [figures[evaluation.primary]] if evaluation.primary in figures else []
         told = [figures["rows"], *primary, *ends]
-        assert numbers(" ".join(rows[name][1:4])) == pytest.approx(told, rel=6e-3)
+        assert numbers(" ".join(rows[name][1:5])) == pytest.approx(told, rel=6e-3)
 
 
 def test_the_deciding_metric_stands_first_and_alone_above(evaluation: Evaluation, page: str) -> None:
@@ -163,9 +168,21 @@ def test_a_classifier_has_all_four_plots_with_what_they_show_in_words(
 
 def test_the_counts_of_the_calibration_stand_in_its_drawing(of_coin: Evaluation) -> None:
     assert of_coin.calibration is not None
-    drawn = list(drawings(page_of(of_coin)))[PLOTS.index("Calibration")]
-    texts = [text.text for text in drawn.iter("text")]
+    texts = texts_of_calibration(of_coin)
     assert [each.rows for each in of_coin.calibration.bins if f"{each.rows:,}" not in texts] == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "shown"),
+    [(9_999, "9,999"), (27_411, "27k"), (999_499, "999k"), (999_500, "1M"), (17_323_752, "17.3M")],
+)
+def test_large_counts_of_the_calibration_are_short_so_that_they_do_not_meet(
+    rows: int, shown: str, of_coin: Evaluation
+) -> None:
+    assert of_coin.calibration is not None
+    bins = tuple(replace(each, rows=rows) for each in of_coin.calibration.bins)
+    texts = texts_of_calibration(replace(of_coin, calibration=replace(of_coin.calibration, bins=bins)))
+    assert texts.count(shown) == len(bins)
 
 
 def test_a_model_without_scores_has_metrics_and_slices_only(evaluations: dict[str, Evaluation]) -> None:
@@ -201,8 +218,9 @@ def test_figures_far_from_shares_are_drawn_among_slices_alone(of_coin: Evaluatio
         slice_intervals={"north": {"error": (-300.0, -100.0)}},
     )
     page = page_of(error)
-    assert ["north", "40", "-180", "-300 to -100"] in [row[:4] for row in Elements(page).rows]
-    assert ["south", "2", "-", "-"] in [row[:4] for row in Elements(page).rows]
+    rows = [[cell for cell in row[:5] if cell.strip()] for row in Elements(page).rows]
+    assert ["north", "40", "-180", "-300 to -100"] in rows
+    assert ["south", "2", "-", "-"] in rows
     places = [float(place) for place in re.findall(r'style="left: (\S+?)%', page)]
     assert places
     assert all(0 <= place <= 100 for place in places)
@@ -211,7 +229,33 @@ def test_figures_far_from_shares_are_drawn_among_slices_alone(of_coin: Evaluatio
 def test_test_rows_of_one_label_have_no_curves_and_a_calibration(of_coin: Evaluation) -> None:
     rows = coin.outcomes(coin.Guesser(1.0), coin.tosses(30, seed=2, share=0.0))
     alone = replace(of_coin, curve=(), calibration=calibration(rows["score"].to_numpy(), rows["truth"].to_numpy()))
-    assert re.findall(r"<h3>(.*?)</h3>", page_of(alone)) == ["Calibration", "Scores"]
+    page = page_of(alone)
+    assert re.findall(r"<h3>(.*?)</h3>", page) == ["Calibration", "Scores"]
+    assert "At every threshold" not in page
+
+
+def test_metrics_of_common_names_are_told_in_words_and_others_are_not(evaluations: dict[str, Evaluation]) -> None:
+    told = {
+        name: re.findall(r"<dt>(.*?)</dt><dd>", page_of(found).partition('class="meanings"')[2])
+        for name, found in evaluations.items()
+    }
+    assert told == {
+        "coin": ["average precision", "precision", "recall"],
+        "spam": ["average precision", "precision", "recall", "false positive rate"],
+        "maintenance": ["average precision", "roc auc", "precision", "recall", "brier score"],
+        "recommender": ["recall at 10", "recall at 10 all users", "popularity recall at 10", "lead over popularity"],
+    }
+
+
+def test_a_scale_that_begins_below_zero_shows_where_zero_is(of_coin: Evaluation) -> None:
+    lead = {"lead": 0.1}
+    bare = replace(of_coin, metrics=lead, primary="lead", slices={}, slice_intervals={})
+    below = page_of(replace(bare, intervals={"lead": (-0.25, 0.4)}))
+    above = page_of(replace(bare, intervals={"lead": (0.05, 0.4)}))
+    assert re.findall(r'<s style="left: (\S+?)%', below) == ["23.08"]
+    assert "The upright line is 0." in below
+    assert "<s " not in above
+    assert "The upright line is 0." not in above
 
 
 def test_every_page_asks_nobody_for_anything(page: str) -> None:
