@@ -27,7 +27,7 @@ def _blocks(language: str) -> list[str]:
 
 
 #: All of them: with another number of blocks these lines fail, and so does every test here.
-MAKE, CURL, PACK_COMMANDS, SERVE, LOAD, ON_KIND, ON_A_CLUSTER = _blocks("bash")
+MAKE, CURL, PACK_COMMANDS, SERVE, LOAD, PIPELINE, ON_KIND, ON_A_CLUSTER = _blocks("bash")
 TRITON_HTTP, TRITON_GRPC, PACK, SAVE = _blocks("python")
 (ANSWER,) = _blocks("json")
 
@@ -77,6 +77,12 @@ def test_the_load_test_gives_a_verdict_and_a_report(server: RunningServer, tmp_p
     printed = run("bash", "-c", f"{_on_ports_of(server, LOAD.strip())} --max-lag 1000", cwd=tmp_path)
     assert printed.splitlines()[-1] == "PASS: 200 requests show that the SLO is kept"
     assert "PASS" in (tmp_path / "build/report.html").read_text()
+
+
+def test_the_pipeline_ends_with_a_version_that_the_registry_lists(tmp_path: Path) -> None:
+    printed = run("bash", "-euo", "pipefail", "-c", PIPELINE, cwd=tmp_path).splitlines()
+    assert [line for line in printed if line.endswith(": spam 1.0.0 serves")] != []
+    assert printed[-1].split()[:3] == ["spam", "1.0.0", "champion"]
 
 
 @pytest.mark.parametrize("block", [pytest.param(TRITON_HTTP, id="http"), pytest.param(TRITON_GRPC, id="grpc")])

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,9 @@ class Submission:
         if isinstance(backend, Vertex):
             from pipelines.vertex.options import DeployOptions
 
-            deployed = {"project": backend.project, "region": backend.region, **deployed}
+            image_there = f"{backend.region}-docker.pkg.dev/{backend.project}/portside/predictor:{version('portside')}"
+            usual = {"project": backend.project, "region": backend.region, "image": image_there}
+            deployed = {**usual, **deployed}
             # What a deployment lacks is better told now than after hours of training.
             DeployOptions.of(deployed)
         given = {

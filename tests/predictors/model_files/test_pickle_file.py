@@ -99,7 +99,11 @@ def test_a_mapped_array_becomes_an_ordinary_one(tmp_path: Path) -> None:
     assert (loaded == 1.5).all()
 
 
-@pytest.mark.parametrize("values", [{"b", "a", "c"}, frozenset({1, 2.5, "a"}), set(), {(1, 2), (0, 1)}], ids=repr)
+@pytest.mark.parametrize(
+    "values",
+    [{"b", "a", "c"}, frozenset({1, 2.5, "a"}), set(), {(1, 2), (0, 1)}],
+    ids=["texts", "frozen and mixed", "empty", "tuples"],
+)
 def test_sets_come_back(values: object, tmp_path: Path) -> None:
     dump_joblib(values, tmp_path / "model.joblib")
 
