@@ -44,7 +44,7 @@ _NOTIFY = click.option("--notify", default="", metavar="URL", help="Is told by P
 _IMAGE = click.option(
     "--image",
     metavar="IMAGE",
-    help="The pipeline image, by digest or HOST/NAME:TAG.  [default: PORTSIDE_PIPELINE_IMAGE, else this release's]",
+    help="The pipeline image, by digest or HOST/NAME:TAG.  [default: PORTSIDE_PIPELINE_IMAGE]",
 )
 
 
@@ -155,12 +155,13 @@ def compile_command(use_case: str | None, *, out: Path, image: str | None) -> No
     The same image gives the same bytes.
     """
     from pipelines.definition.compiling import compile_all, compile_one
-    from pipelines.definition.image import pipeline_image
+    from pipelines.definition.image import PLACEHOLDER, pipeline_image
 
     reference = pipeline_image(image)
     for path in compile_all(out, reference) if use_case is None else compile_one(use_case, out, reference):
         click.echo(f"compiled {path}")
-    click.echo(f"  image {reference}")
+    what = "a placeholder: name yours with --image" if reference == PLACEHOLDER else reference
+    click.echo(f"  image {what}")
 
 
 def _backend_options(command: Any) -> Any:

@@ -6,14 +6,14 @@ import os
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final
 
 from pipelines.errors import PipelineError
 
 #: Names the image where no option does.
 IMAGE_VARIABLE: Final = "PORTSIDE_PIPELINE_IMAGE"
-_RELEASED: Final = Path(__file__).with_name("released_image.txt")
+#: Stands in compiled pipelines until somebody names an image: a digest that no image has, so that none is pulled.
+PLACEHOLDER: Final = f"portside/pipeline@sha256:{'0' * 64}"
 _DIGEST: Final = re.compile(r"@sha256:[0-9a-f]{64}$")
 _REFERENCE: Final = re.compile(r"(?P<host>[^/]+\.[^/]+|[^/]+:\d+|localhost)/(?P<name>[a-z0-9._/-]+):(?P<tag>[\w.-]+)$")
 _SECONDS: Final = 10.0
@@ -29,7 +29,7 @@ _MANIFESTS: Final = ", ".join(
 
 
 def pipeline_image(given: str | None, environ: Mapping[str, str] = os.environ) -> str:
-    """Return the pipeline image with its digest: the one given, else that of the environment, else this release's.
+    """Return the pipeline image with its digest: the one given, else that of the environment, else a placeholder.
 
     Args:
         given: ``NAME@sha256:DIGEST``, or ``HOST/NAME:TAG``, whose digest is asked of the registry at HOST.
@@ -38,7 +38,7 @@ def pipeline_image(given: str | None, environ: Mapping[str, str] = os.environ) -
     Raises:
         PipelineError: It is neither, or its registry does not know it.
     """
-    reference = given or environ.get(IMAGE_VARIABLE) or _RELEASED.read_text().strip()
+    reference = given or environ.get(IMAGE_VARIABLE) or PLACEHOLDER
     if _DIGEST.search(reference):
         return reference
     parts = _REFERENCE.match(reference)

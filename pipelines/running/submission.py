@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipelines.definition.image import PLACEHOLDER, pipeline_image
 from pipelines.definition.needs import DEFAULT_ROOTS, TARGETS
 from pipelines.errors import PipelineError
 from pipelines.running.backends import Backend, Kubeflow, Vertex, Work
@@ -97,7 +98,7 @@ class Submission:
             use_case: A built-in one, or the module of one's own.
             backend: Who runs it.
             root: The registry; None takes the backend's usual one.
-            image: The pipeline image; None takes the environment's, else this release's.
+            image: The pipeline image; None takes the environment's, else a placeholder.
             caching: Whether steps may come from the cache.
             options: How versions are deployed.
             parameters: The pipeline's other parameters.
@@ -105,7 +106,6 @@ class Submission:
         Raises:
             PipelineError: There is no such use case, or the image has no digest.
         """
-        from pipelines.definition.image import pipeline_image
         from pipelines.use_cases import use_case as find_use_case
 
         plan = find_use_case(use_case).PLAN
@@ -144,6 +144,7 @@ class Submission:
 
     def run(self, name: str | None = None) -> str:
         """Start a run and return where it can be watched; PipelineError when it is refused or nobody answers."""
+        self._check_image()
         with self._compiled(name or self.run_name()) as work:
             return self.backend.submit(work)
 
@@ -156,8 +157,16 @@ class Submission:
         Raises:
             PipelineError: It is refused, or nobody answers.
         """
+        self._check_image()
         with self._compiled(self.model) as work:
             return self.backend.schedule(work, cron or self.usual_cron)
+
+    def _check_image(self) -> None:
+        if self.image == PLACEHOLDER:
+            raise PipelineError(
+                "the steps need an image that the backend can pull: build it (docker build --target pipeline), push "
+                "it, and name it with --image HOST/NAME:TAG or in PORTSIDE_PIPELINE_IMAGE"
+            )
 
     @contextmanager
     def _compiled(self, name: str) -> Iterator[Work]:
