@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Two images: the serving image, which is the last and so the one that is built when none is named, and that of the load
-# tests (--target loadtest).
+# Three images: the serving image, which is the last and so the one that is built when none is named, that of the load
+# tests (--target loadtest) and that of the pipelines (--target pipeline).
 FROM python:3.13-slim AS lock
 ARG UV_VERSION=0.13.9
 WORKDIR /src
@@ -26,6 +26,30 @@ COPY --from=loadtest-build /opt/portside /opt/portside
 ENV PATH=/opt/portside/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp MPLCONFIGDIR=/tmp/matplotlib
 USER 65532:65532
 ENTRYPOINT ["portside", "loadtest"]
+
+FROM lock AS pipeline-build
+# All that a step may need wherever it runs: buckets of both kinds, a cluster, Vertex AI; the use cases' own data come
+# with the group "examples". No server: a version is served by the serving image.
+RUN uv export --frozen --quiet --no-default-groups --no-emit-project --extra pipelines --extra gcs --extra vertex \
+        --group examples --output-file requirements.txt \
+    && python -m pip install --quiet --require-hashes --requirement requirements.txt \
+    && find /opt/portside/lib -type d -name tests -prune -exec rm -r {} +
+COPY README.md LICENSE portside.py ./
+COPY predictors predictors
+COPY cluster cluster
+COPY pipelines pipelines
+RUN python -m pip install --quiet --no-deps .
+
+FROM python:3.13-slim AS pipeline
+COPY --from=pipeline-build /opt/portside /opt/portside
+# The commit that it is built from, for the lineage: --build-arg COMMIT=$(git rev-parse HEAD).
+ARG COMMIT=""
+# The one place that may be written to, where the root filesystem is read-only.
+ENV PATH=/opt/portside/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp MPLCONFIGDIR=/tmp/matplotlib \
+    ORT_DISABLE_TELEMETRY=1 PORTSIDE_COMMIT=$COMMIT
+USER 65532:65532
+# Kubeflow's components bring their own command, `python -m pipelines STEP`.
+ENTRYPOINT ["portside"]
 
 FROM lock AS build
 RUN uv export --frozen --quiet --no-default-groups --no-emit-project --extra serve --output-file requirements.txt \

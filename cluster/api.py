@@ -3,6 +3,7 @@
 
 import json
 import os
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -49,7 +50,7 @@ class Cluster:
         with _told("the cluster"):
             # What a cluster knows is asked anew each time. The client would keep it in a file that is named after the
             # address alone, so that the next cluster at that address would be taken for this one: no such file.
-            self._client = DynamicClient(client.ApiClient(settings), cache_file=f"{os.devnull}/none")
+            self._client = DynamicClient(_api_client(settings), cache_file=f"{os.devnull}/none")
         self.server: str = settings.host
 
     def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
@@ -200,12 +201,48 @@ class Cluster:
 
         with _told(f"pod {pod}"):
             answer: Any = CoreV1Api(self._client.client).connect_get_namespaced_pod_proxy_with_path(
-                f"{pod}:{port}", namespace, path, _preload_content=False, _request_timeout=seconds
+                f"{pod}:{port}", namespace, path, _preload_content=False, _request_timeout=(seconds, seconds)
             )
         try:
             return json.loads(answer.data)
         except ValueError as err:
             raise ClusterError(f"pod {pod} answers {path} with something else than JSON") from err
+
+    def post_to_pod(
+        self, pod: str, namespace: str, port: int, path: str, document: Any, *, seconds: float = 30.0
+    ) -> tuple[int, bytes]:
+        """Return status and body of a pod's answer to a POST request, sent through the API server.
+
+        Args:
+            pod: The pod.
+            namespace: Its namespace.
+            port: The port that it listens on.
+            path: What is asked for, without the leading slash.
+            document: What is sent, as JSON.
+            seconds: How long its answer is waited for.
+
+        Raises:
+            ClusterError: It cannot be reached, or the API server does not let it be.
+        """
+        from kubernetes.client import ApiException
+
+        with _told(f"pod {pod}"):
+            try:
+                answer, status, _ = self._client.client.call_api(
+                    f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy/{path}",
+                    "POST",
+                    header_params={"Accept": "*/*", "Content-Type": "application/json"},
+                    body=document,
+                    auth_settings=["BearerToken"],
+                    _preload_content=False,
+                    _request_timeout=(seconds, seconds),
+                )
+            except ApiException as err:
+                # What the API server itself has to say comes as a Status; anything else is the pod's own answer.
+                if err.body is None or _is_status(err.body):
+                    raise
+                return int(err.status), err.body
+        return int(status), answer.data
 
     def _known(self, document: Mapping[str, Any]) -> Any:
         api_version, kind = document["apiVersion"], document["kind"]
@@ -226,6 +263,21 @@ class Cluster:
                 return None
 
 
+def _api_client(settings: Any) -> Any:
+    """Return a client that trusts the cluster's authority as ``kubectl`` does.
+
+    From Python 3.13 on, certificates must keep to RFC 5280 in every detail, which those of many clusters do not.
+    """
+    from kubernetes.client import ApiClient
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    api_client = ApiClient(settings)
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if settings.verify_ssl else ssl.CERT_NONE)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    api_client.rest_client.pool_manager.connection_pool_kw["ssl_context"] = context
+    return api_client
+
+
 def _plain(instance: Any) -> Object:
     found: Object = instance.to_dict()
     return found
@@ -244,6 +296,14 @@ def _told(what: str) -> Iterator[None]:
         raise kind(f"{what}: {_reason(err)}") from err
     except HTTPError as err:
         raise ClusterError(f"{what} cannot be reached ({err}); is the cluster up, and KUBECONFIG its own?") from err
+
+
+def _is_status(body: bytes) -> bool:
+    """Return whether an answer is the API server's own word on a request."""
+    try:
+        return bool(json.loads(body)["kind"] == "Status")
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _reason(err: Any) -> str:

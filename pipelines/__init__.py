@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pipelines: so far the use cases, and training them on this machine."""
+"""Pipelines: from raw data to a version that serves, on this machine, on Kubeflow Pipelines and on Vertex AI."""

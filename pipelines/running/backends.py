@@ -101,7 +101,7 @@ class Kubeflow:
 
     def schedule_request(self, work: Work, cron: str) -> dict[str, Any]:
         """Return the recurring run as Kubeflow's API takes it; see ``Backend``."""
-        from pipelines.running.cron import with_seconds
+        from pipelines.cron import with_seconds
 
         return {**self.request(work), "trigger": {"cron_schedule": {"cron": with_seconds(cron)}}}
 

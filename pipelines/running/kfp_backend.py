@@ -15,8 +15,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
+from pipelines.cron import with_seconds
 from pipelines.errors import PipelineError
-from pipelines.running.cron import with_seconds
 
 #: As Kubeflow's own client has it.
 TOKEN_VARIABLE: Final = "KF_PIPELINES_SA_TOKEN_PATH"  # noqa: S105 (a variable's name)

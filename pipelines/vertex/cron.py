@@ -3,8 +3,8 @@
 
 from zoneinfo import available_timezones
 
+from pipelines.cron import with_seconds
 from pipelines.errors import PipelineError
-from pipelines.running.cron import with_seconds
 
 
 def cron_with_zone(cron: str, time_zone: str) -> str:

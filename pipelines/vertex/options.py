@@ -2,16 +2,16 @@
 """How a version is deployed on Vertex AI: the words that a user gives a pipeline as ``NAME=VALUE``."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
+from pipelines.deploying.option_values import Reader, percent, read_options, replicas, seconds, truth
 from pipelines.errors import StepError
 from pipelines.vertex.endpoint import Machines
 from pipelines.vertex.names import check_project, check_region, check_service_account
 
 _IMAGE: Final = re.compile(r"([a-z0-9-]+-docker\.pkg\.dev|([a-z]+\.)?gcr\.io)/[a-z0-9./_:-]+(@sha256:[0-9a-f]{64})?")
-_TRUTHS: Final = {"true": True, "false": False}
 _NEEDED: Final = ("project", "region", "image")
 
 
@@ -45,17 +45,7 @@ class DeployOptions:
             StepError: An option is missing or unknown, or its value is none.
             PipelineError: The project, the region or the service account is none.
         """
-        chosen: dict[str, Any] = {}
-        for word, text in given.items():
-            name = word.replace("-", "_")
-            if name not in _READERS:
-                raise StepError(
-                    f"there is no option {word} of a deployment on Vertex AI: there are {', '.join(_READERS)}"
-                )
-            try:
-                chosen[name] = _READERS[name](str(text))
-            except ValueError as err:
-                raise StepError(f"the option {name}={text} must be {err}") from err
+        chosen = read_options(given, _READERS, " on Vertex AI")
         missing = [name for name in _NEEDED if name not in chosen]
         if missing:
             examples = {
@@ -78,36 +68,10 @@ def _image(text: str) -> str:
     return text
 
 
-def _percent(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 100:  # noqa: PLR2004 (per cent)
-        raise ValueError("a number from 1 to 100")
-    return int(text)
-
-
-def _replicas(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)(?::(\d+))?", text)
-    least, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not 1 <= least <= most:
-        raise ValueError("MIN or MIN:MAX, 1 at least and MAX no less than MIN")
-    return least, most
-
-
 def _machine_type(text: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)+", text):
         raise ValueError("a machine type of Compute Engine, such as n1-standard-2")
     return text
-
-
-def _truth(text: str) -> bool:
-    if text.lower() not in _TRUTHS:
-        raise ValueError("true or false")
-    return _TRUTHS[text.lower()]
-
-
-def _seconds(text: str) -> float:
-    if not re.fullmatch(r"\d+(\.\d+)?", text):
-        raise ValueError("a number of seconds, such as 1800")
-    return float(text)
 
 
 def _name(text: str) -> str:
@@ -116,17 +80,17 @@ def _name(text: str) -> str:
     return text
 
 
-_READERS: Final[Mapping[str, Callable[[str], Any]]] = {
+_READERS: Final[Mapping[str, Reader]] = {
     "project": check_project,
     "region": check_region,
     "image": _image,
     "endpoint": _name,
-    "traffic": _percent,
+    "traffic": percent,
     "machine_type": _machine_type,
-    "replicas": _replicas,
+    "replicas": replicas,
     "service_account": check_service_account,
-    "allow_pickle": _truth,
-    "wait": _seconds,
+    "allow_pickle": truth,
+    "wait": seconds,
 }
 _MACHINES: Final = {
     "machine_type": "machine_type",

@@ -41,6 +41,12 @@ def loadtest_image() -> str:
 
 
 @pytest.fixture(scope="session")
+def pipeline_image() -> str:
+    """The image of the pipelines, under the name by which the place "kind" asks for it."""
+    return _built("portside/pipeline:0.1.0", "--target", "pipeline")
+
+
+@pytest.fixture(scope="session")
 def platform(image: str) -> None:
     """Everything below the services, put there by ``portside install``."""
     kit = os.environ.get("CLUSTER_KIT")

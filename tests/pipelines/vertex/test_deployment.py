@@ -235,7 +235,7 @@ def test_an_upload_that_fails_later_is_told_too(vertex: FakeVertex, bucket: Path
         ({"endpoint": "-"}, "the option endpoint=- must be a name that begins with a letter"),
         ({"region": "Europe"}, '"Europe" is no region of Vertex AI'),
         ({"service_account": "me"}, '"me" is no service account'),
-        ({"cpu": "2"}, "there is no option cpu of a deployment on Vertex AI: there are project, region, image"),
+        ({"cpu": "2"}, "there is no option cpu of a deployment on Vertex AI: there are allow_pickle, endpoint, image"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_named(
