@@ -2,14 +2,16 @@
 """A process that has imported what all steps need, and forks itself for each step that it is told of.
 
 Each step is a process of its own, as it is in a cluster; importing pandas, scikit-learn and kfp anew would take seconds
-of each. This one does nothing else, so it has no threads that a fork would lose. It reads a JSON line for each step,
-``{"words": [...], "log": path}``, and answers with a line: the exit code, negative where a signal ended it.
+of each. This one does nothing else: its only other threads are OpenBLAS's and jemalloc's, which both see to a fork. It
+reads a JSON line for each step, ``{"words": [...], "log": path}``, and answers with a line: the exit code, negative
+where a signal ended it.
 """
 
 import json
 import os
 import signal
 import sys
+import warnings
 from functools import partial
 from importlib import import_module
 from typing import Final, NoReturn
@@ -31,6 +33,8 @@ def main() -> None:
     os.environ.setdefault("_KFP_RUNTIME", "true")
     for module in _MODULES:
         import_module(module)
+    # Python 3.12 and later warn of any thread, those that libraries see to themselves when a process forks as well.
+    warnings.filterwarnings("ignore", message=".*multi-threaded", category=DeprecationWarning)
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
