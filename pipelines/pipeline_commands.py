@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 #: The options that say who runs it.
 _BACKEND: Final = ("kfp_url", "vertex", "project", "region", "service_account", "experiment", "kfp_namespace")
+_HOURLY: Final = "0 * * * *"
 _WEEKLY: Final = "0 3 * * 1"
 _MONTHLY: Final = "0 3 1 * *"
 
@@ -45,6 +46,9 @@ _IMAGE = click.option(
     "--image",
     metavar="IMAGE",
     help="The pipeline image, by digest or HOST/NAME:TAG.  [default: PORTSIDE_PIPELINE_IMAGE]",
+)
+_SCORE_TO = click.option(
+    "--score-to", metavar="URI", help="Score a batch with the champion instead of training, the predictions to URI."
 )
 
 
@@ -183,7 +187,7 @@ def _backend_options(command: Any) -> Any:
 
 
 def _common_options(command: Any) -> Any:
-    for option in reversed((_DATA, _SEED, _BECAUSE, _NAMESPACE, _OPTION, _NOTIFY, _IMAGE)):
+    for option in reversed((_DATA, _SEED, _BECAUSE, _NAMESPACE, _OPTION, _NOTIFY, _IMAGE, _SCORE_TO)):
         command = option(command)
     return command
 
@@ -195,7 +199,7 @@ def _common_options(command: Any) -> Any:
 @click.option("--dry-run", is_flag=True, help="Print what would be submitted, as JSON, and submit nothing.")
 @click.option("--no-cache", is_flag=True, help="Run every step anew.")
 def submit(use_case: str, *, dry_run: bool, no_cache: bool, **words: Any) -> None:
-    """Run USE_CASE's training pipeline on Kubeflow Pipelines or on Vertex AI."""
+    """Run USE_CASE's training pipeline, or its batch scoring, on Kubeflow Pipelines or on Vertex AI."""
     submission = _submission(use_case, caching=not no_cache, **words)
     if dry_run:
         click.echo(json.dumps(submission.request(), indent=2))
@@ -205,6 +209,7 @@ def submit(use_case: str, *, dry_run: bool, no_cache: bool, **words: Any) -> Non
 
 @pipeline.command()
 @_USE_CASE
+@click.option("--hourly", "cron", flag_value=_HOURLY, help="At every full hour.")
 @click.option("--weekly", "cron", flag_value=_WEEKLY, help="Mondays at 3.")
 @click.option("--monthly", "cron", flag_value=_MONTHLY, help="On the first of the month at 3.")
 @click.option("--cron", "cron", metavar="CRON", help="Five fields: minute, hour, day, month, day of the week; UTC.")
@@ -212,9 +217,9 @@ def submit(use_case: str, *, dry_run: bool, no_cache: bool, **words: Any) -> Non
 @_common_options
 @click.option("--dry-run", is_flag=True, help="Print what would be scheduled, as JSON, and schedule nothing.")
 def schedule(use_case: str, *, cron: str | None, dry_run: bool, **words: Any) -> None:
-    """Run USE_CASE's training pipeline again and again; a schedule that is there is replaced.
+    """Run USE_CASE's training pipeline, or its batch scoring, again and again; a schedule that is there is replaced.
 
-    Without a time it is the use case's own: spam weekly, maintenance monthly.
+    Without a time it is the use case's own (spam weekly, maintenance monthly), and of batch scoring hourly.
     """
     submission = _submission(use_case, **words)
     when = cron or submission.usual_cron
@@ -229,6 +234,12 @@ def _submission(use_case: str, *, pairs: tuple[str, ...], caching: bool = True, 
 
     chosen = {name: words.pop(name) for name in _BACKEND}
     backend = backend_of(root=words["root"], **chosen)
+    score_to = words.pop("score_to")
+    if score_to is not None:
+        if pairs or words.pop("seed") != 0:
+            raise click.UsageError("--seed and --option are of training: leave them out with --score-to")
+        del words["namespace"]
+        return Submission.scoring(use_case, backend, out=score_to, **words)
     return Submission.of(use_case, backend, caching=caching, options=_options(pairs), **words)
 
 

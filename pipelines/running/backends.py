@@ -21,7 +21,7 @@ class Work:
 
     Attributes:
         spec: The compiled pipeline.
-        model: The model's name.
+        model: The model's name; that of batch scoring has ``-scoring`` behind it.
         name: The run's name, or the schedule's.
         root: The registry.
         parameters: The pipeline's parameters.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training run or a schedule as a user asks for it on a backend: checked, compiled and handed over."""
+"""A run or a schedule as a user asks for it on a backend, training or batch scoring: checked, compiled, handed over."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pipelines.definition.image import PLACEHOLDER, pipeline_image
 from pipelines.definition.needs import DEFAULT_ROOTS, TARGETS
 from pipelines.errors import PipelineError
 from pipelines.running.backends import Backend, Kubeflow, Vertex, Work
+
+_HOURLY: Final = "0 * * * *"
 
 
 def backend_of(
@@ -58,27 +60,29 @@ def backend_of(
 
 @dataclass(frozen=True)
 class Submission:
-    """A training run as it is asked for.
+    """A run as it is asked for.
 
     Attributes:
         backend: Who runs it.
         use_case: A built-in one, or the module of one's own.
-        model: The model's name.
-        usual_cron: When the use case is usually trained: five fields, UTC.
+        name: What its runs and its schedule are called.
+        usual_cron: When it is usually run: five fields, UTC.
         root: The registry.
         image: The pipeline image, with its digest.
         parameters: The pipeline's parameters.
         caching: Whether steps may come from the cache.
+        scores: Whether it scores a batch instead of training.
     """
 
     backend: Backend
     use_case: str
-    model: str
+    name: str
     usual_cron: str
     root: str
     image: str
     parameters: Mapping[str, Any]
     caching: bool = True
+    scores: bool = False
 
     @classmethod
     def of(
@@ -92,7 +96,7 @@ class Submission:
         options: Mapping[str, str] | None = None,
         **parameters: Any,
     ) -> "Submission":
-        """Return a submission, with the usual choices where none are given.
+        """Return a training run, with the usual choices where none are given.
 
         Args:
             use_case: A built-in one, or the module of one's own.
@@ -128,9 +132,40 @@ class Submission:
         }
         return cls(backend, use_case, plan.name, plan.cron, root, pipeline_image(image), given, caching)
 
+    @classmethod
+    def scoring(
+        cls,
+        use_case: str,
+        backend: Backend,
+        *,
+        out: str,
+        root: str | None = None,
+        image: str | None = None,
+        **parameters: Any,
+    ) -> "Submission":
+        """Return a run that scores a batch with the champion, hourly where no time is given.
+
+        Args:
+            use_case: A built-in one, or the module of one's own.
+            backend: Who runs it.
+            out: Where the predictions go, a URI.
+            root: The registry; None takes the backend's usual one.
+            image: The pipeline image; None takes the environment's, else a placeholder.
+            parameters: The pipeline's other parameters.
+
+        Raises:
+            PipelineError: There is no such use case, or the image has no digest.
+        """
+        from pipelines.use_cases import use_case as find_use_case
+
+        root = root or DEFAULT_ROOTS[backend.place]
+        name = f"{find_use_case(use_case).PLAN.name}-scoring"
+        given = {"use_case": use_case, "root": root, "out": out, **parameters}
+        return cls(backend, use_case, name, _HOURLY, root, pipeline_image(image), given, scores=True)
+
     def run_name(self) -> str:
         """Return a name for a run that begins now."""
-        return f"{self.model}-{datetime.now(UTC):%Y%m%d-%H%M%S}".replace("_", "-").lower()
+        return f"{self.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}".replace("_", "-").lower()
 
     def request(self) -> dict[str, Any]:
         """Return what `run` would send, as a plain document; PipelineError when it would be refused."""
@@ -139,7 +174,7 @@ class Submission:
 
     def schedule_request(self, cron: str | None = None) -> dict[str, Any]:
         """Return what `schedule` would send, as a plain document; PipelineError when it would be refused."""
-        with self._compiled(self.model) as work:
+        with self._compiled(self.name) as work:
             return self.backend.schedule_request(work, cron or self.usual_cron)
 
     def run(self, name: str | None = None) -> str:
@@ -149,16 +184,16 @@ class Submission:
             return self.backend.submit(work)
 
     def schedule(self, cron: str | None = None) -> str:
-        """Have it run by a clock, in place of the model's schedule that is there, and return the schedule's name.
+        """Have it run by a clock, in place of the schedule of its name that is there, and return the schedule's name.
 
         Args:
-            cron: Five fields, UTC; None takes the use case's usual time.
+            cron: Five fields, UTC; None takes the usual time.
 
         Raises:
             PipelineError: It is refused, or nobody answers.
         """
         self._check_image()
-        with self._compiled(self.model) as work:
+        with self._compiled(self.name) as work:
             return self.backend.schedule(work, cron or self.usual_cron)
 
     def _check_image(self) -> None:
@@ -170,9 +205,10 @@ class Submission:
 
     @contextmanager
     def _compiled(self, name: str) -> Iterator[Work]:
-        from pipelines.definition.compiling import training_of, write
+        from pipelines.definition.compiling import scoring_of, training_of, write
 
+        pipeline_of = scoring_of if self.scores else training_of
         with tempfile.TemporaryDirectory(prefix="portside-pipeline-") as folder:
-            pipeline = training_of(self.use_case, image=self.image, place=self.backend.place, root=self.root)
-            spec = write(pipeline, Path(folder, f"{self.model}.yaml"))
-            yield Work(spec, self.model, name, self.root, self.parameters, self.caching)
+            pipeline = pipeline_of(self.use_case, image=self.image, place=self.backend.place, root=self.root)
+            spec = write(pipeline, Path(folder, f"{self.name}.yaml"))
+            yield Work(spec, self.name, name, self.root, self.parameters, self.caching)
