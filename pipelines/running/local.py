@@ -95,7 +95,8 @@ def run_training(
         tell: Takes a line whenever there is news.
 
     Raises:
-        PipelineError: There is no such use case, or a run of it is under way in this folder.
+        PipelineError: There is no such use case, the place cannot be deployed to as asked, or a run is under way in
+            this folder.
         RegistryError: The registry cannot be reached.
     """
     from pipelines.definition.compiling import training_of
@@ -105,6 +106,7 @@ def run_training(
     from pipelines.use_cases import use_case as find_use_case
 
     model = find_use_case(use_case).PLAN.name
+    _check_place(deploy_to, root, options or {})
     run = run or f"{model}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
     registry = open_registry(_absolute(root))
     before = registry.aliases(model).champion
@@ -176,6 +178,22 @@ class _Account:
             return f"nothing is new: {model} {champion} serves as before"
         compared = next((each.line for each in self.steps if each.step == "compare_models"), "")
         return f"{model} {champion} stays the champion: {compared}"
+
+
+def _check_place(deploy_to: str, root: str, options: Mapping[str, str]) -> None:
+    """Refuse what the last step would refuse, before hours of training."""
+    from pipelines.deploying.options import Options
+
+    if deploy_to == "local":
+        if options:
+            raise PipelineError("--option says how an InferenceService is deployed: add --deploy kserve")
+        return
+    Options.of(options)
+    if "://" not in root:
+        raise PipelineError(
+            f"{root} is a folder of this machine, which pods cannot read: give the registry as --root s3://BUCKET or "
+            "gs://BUCKET, or serve here with --deploy local"
+        )
 
 
 def _absolute(place: str) -> str:

@@ -123,6 +123,10 @@ class Submission:
             deployed = {**usual, **deployed}
             # What a deployment lacks is better told now than after hours of training.
             DeployOptions.of(deployed)
+        else:
+            from pipelines.deploying.options import Options
+
+            Options.of(deployed)
         given = {
             "use_case": use_case,
             "root": root,

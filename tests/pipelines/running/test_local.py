@@ -245,6 +245,13 @@ def _is_held(lock: Path) -> bool:
         pytest.param(["nosuch"], "nosuch", id="unknown use case"),
         pytest.param(["spam", "--root", "https://models"], "a registry is s3://BUCKET", id="unusable registry"),
         pytest.param(["spam", "--option", "replicas"], "'replicas' is not NAME=VALUE", id="option without value"),
+        pytest.param(["spam", "--option", "replicas=2"], "add --deploy kserve", id="option of no deployment"),
+        pytest.param(["spam", "--deploy", "kserve"], "which pods cannot read", id="pods and a folder"),
+        pytest.param(
+            ["spam", "--deploy", "kserve", "--root", "s3://m", "--option", "cpus=2"],
+            "no option cpus",
+            id="unknown option",
+        ),
     ],
 )
 def test_a_run_that_cannot_begin_says_why(tmp_path: Path, words: list[str], sentence: str) -> None:
