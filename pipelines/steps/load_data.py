@@ -42,6 +42,7 @@ def load_data(
     parts = parts_of(module, loaded.frame, seed)
     for dataset, name, rows in zip((train, validation, test), Parts._fields, parts, strict=True):
         rows.to_parquet(dataset.path)
-        dataset.metadata.update({"part": name, "rows": len(rows), "columns": len(rows.columns), "digest": data_digest})
+        told = {"part": name, "rows": len(rows), "columns": len(rows.columns), "digest": data_digest}
+        dataset.metadata.update({**told, "data_rows": len(loaded.frame)})
     sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in zip(Parts._fields, parts, strict=True))
     print(f"loaded {len(loaded.frame):,} rows of {loaded.source}: {sizes}")

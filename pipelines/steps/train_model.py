@@ -24,6 +24,7 @@ def train_model(
         model: The training's folder: the model, its sample, its record.
         metrics: The figures of the validation rows.
     """
+    from dataclasses import replace
     from pathlib import Path
 
     import pandas as pd
@@ -36,6 +37,8 @@ def train_model(
     fitted_on = pd.read_parquet(train.path)
     parts = Parts(fitted_on, pd.read_parquet(validation.path), fitted_on[:0])
     trained = train_on(find_use_case(use_case), parts, seed, print)
+    if "data_rows" in train.metadata:
+        trained = replace(trained, lineage={"rows": int(train.metadata["data_rows"]), **trained.lineage})
     write_training(trained, Path(model.path))
     model.metadata.update({"framework": "scikit-learn", **trained.lineage})
     for name, value in trained.metrics.items():

@@ -53,7 +53,7 @@ def test_a_first_run_ends_with_a_version_that_serves(place: Place, first: dict[s
     assert lineage["reason"] == "first light"
     assert lineage["run"] == result["run"]
     assert str(lineage["data_digest"]).startswith("sha256:")
-    assert {"fingerprint", "seed", "data_source", "sample_rows"} <= lineage.keys()
+    assert {"fingerprint", "seed", "data_source", "rows"} <= lineage.keys()
 
 
 @pytest.mark.parametrize("name", NAMES)
