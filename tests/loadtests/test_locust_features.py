@@ -135,7 +135,7 @@ def test_the_web_ui_starts_stops_and_starts_again(model_words: list[str]) -> Non
             stats = page.swarm(users)
             assert stats["state"] == "running"
             assert stats["fail_ratio"] == 0
-            page.post("/stop")
+            page.get("/stop")
             page.until(lambda stats: stats["state"] == "stopped")
         assert b"Request Count" in page.get("/stats/requests/csv")
         program.terminate()
