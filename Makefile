@@ -18,8 +18,9 @@ UV_VERSION := 0.13.9
 UV = $(shell command -v uv || echo .venv/bin/uv)
 BIN := .venv/bin
 
-# Tests that mind no neighbour run two at a time; the others measure times, or fill the machine by themselves.
-SIDE_BY_SIDE := tests/pipelines tests/cluster tests/manifests tests/predictors/onnx tests/predictors/model_files
+# Tests that measure times, or fill the machine by themselves; all others run two at a time.
+ALONE := tests/loadtests tests/test_readme.py $(patsubst %,tests/predictors/test_%.py,connections grpc_connections \
+	lifecycle observability output_counts overload ports server)
 
 # What `make loadtest` loads, and how; HOST names a server that is there already.
 USE_CASE ?= spam
@@ -57,8 +58,8 @@ run: setup ## train the spam filter, pack it, serve it, ask it once
 
 test: setup ## run the tests; ARGS="-k name" runs some of them
 ifeq ($(ARGS),)
-	@$(BIN)/pytest --numprocesses=2 --dist=loadfile $(SIDE_BY_SIDE)
-	@$(BIN)/pytest --ignore=tests/e2e $(SIDE_BY_SIDE:%=--ignore=%)
+	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --ignore=tests/e2e $(ALONE:%=--ignore=%)
+	@$(BIN)/pytest $(ALONE)
 else
 	@$(BIN)/pytest --ignore=tests/e2e $(ARGS)
 endif
