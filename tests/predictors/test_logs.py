@@ -91,6 +91,27 @@ def _logged(server: RunningServer, result: str) -> float:
     return value(scrape(server.http_port), "portside_logged_predictions_total", result=result)
 
 
+def test_a_request_without_an_id_goes_by_that_of_its_header(folders: dict[str, Path], tmp_path: Path) -> None:
+    file = tmp_path / "predictions.jsonl"
+    environ = {"PREDICTOR_LOG_PREDICTIONS": str(file), "PREDICTOR_LOG_RATE": "0.5"}
+    headers = {protocol: [f"{protocol}-{number}" for number in range(20)] for protocol in ("rest", "grpc", "v1")}
+    with serving(folders["fast"], options=(), **environ) as server:
+        with grpc_client(server.grpc_port) as client:
+            for header in headers["rest"]:
+                # An id that says nothing is none.
+                server.post("/v2/models/fast/infer", document(X[:1], id=""), x_request_id=header)
+            for header in headers["v1"]:
+                server.post("/v1/models/fast:predict", {"instances": X[:1].tolist()}, x_request_id=header)
+            message = raw_request("fast", {"input": ("FP64", X[:1])})
+            for header in headers["grpc"]:
+                client.infer(message, metadata=[("x-request-id", header)])
+        expected = [(name, header) for name in headers for header in headers[name] if crc32(header.encode()) < 2**31]
+        until(lambda: _logged(server, "written") == len(expected), "all of them are written")
+    records = [orjson.loads(line) for line in file.read_bytes().splitlines()]
+    assert sorted((record["protocol"], record["request_id"]) for record in records) == sorted(expected)
+    assert {name for name, _ in expected} == headers.keys()
+
+
 WRONG: dict[str, tuple[dict[str, str], str]] = {
     "a tensor that no model has": ({"PREDICTOR_LOG_REDACT": "probability"}, "PREDICTOR_LOG_REDACT"),
     "a folder that is not there": ({"PREDICTOR_LOG_PREDICTIONS": "{folder}/none/log"}, "PREDICTOR_LOG_PREDICTIONS"),

@@ -13,8 +13,10 @@ from predictors.serving.scored import Scored
 PROTOCOLS: Final = ("rest", "grpc", "v1")
 #: Every status that an inference request can be answered with; gRPC's codes are counted as their HTTP equals.
 CODES: Final = (200, 400, 404, 405, 413, 415, 429, 500, 503, 504)
-#: Upper bounds of the latency histograms in seconds, five to a factor of ten from 0.1 ms to 10 s.
-SECONDS: Final = (*(float(f"{step}e{power}") for power in range(-4, 1) for step in (1, 1.6, 2.5, 4, 6.3)), 10.0)
+#: Each of ten bounds is 1.25 to 1.28 times the one below, so that what takes a quarter longer lies in another bin.
+_STEPS: Final = (1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8)
+#: Upper bounds of the latency histograms in seconds, from 0.1 ms to 10 s.
+SECONDS: Final = (*(float(f"{step}e{power}") for power in range(-4, 1) for step in _STEPS), 10.0)
 #: Upper bounds of the histogram of rows scored in one call.
 BATCH_ROWS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
 
