@@ -44,7 +44,7 @@ setup: .venv/installed ## install from the lock into .venv
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || { \
 		echo "could not install uv; check the network, or install uv yourself" >&2; exit 1; }; }
 	@echo "installing from uv.lock"
-	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --inexact --no-progress --quiet --extra serve --extra pipelines --extra cluster --extra loadtests --extra vertex || { \
+	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --inexact --no-progress --quiet --extra serve --extra pipelines --extra cluster --extra loadtests --extra rollouts --extra vertex || { \
 		echo "could not install from uv.lock; the lines above say which package" >&2; exit 1; }
 	@touch $@
 
@@ -67,7 +67,7 @@ endif
 check: setup ## lint, types, architecture
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy portside.py predictors pipelines cluster loadtests benchmarks tests
+	@$(BIN)/mypy portside.py predictors pipelines cluster loadtests rollouts benchmarks tests
 	@$(BIN)/lint-imports
 
 format: setup ## format the code

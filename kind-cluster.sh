@@ -24,10 +24,15 @@ else
   kind create cluster --config kind-config.yaml --wait 120s
 fi
 
-# The image that the kind overlay runs, so that its name stands in one place.
-image=$(kubectl kustomize manifests/runtimes/overlays/kind | sed -n 's/^ *image: *//p')
-docker build --tag "$image" .
-kind load docker-image "$image" --name "$name"
+# Each image under the name that its kind overlay has, so that the name stands in one place.
+load() { # load OVERLAYS [BUILD OPTIONS]
+  local image
+  image=$(kubectl kustomize "$1/kind" | sed -n 's/^ *image: *//p')
+  docker build --tag "$image" "${@:2}" .
+  kind load docker-image "$image" --name "$name"
+}
+load manifests/runtimes/overlays
+load manifests/controllers/rollouts/overlays --target rollouts
 
 install() { "${PORTSIDE:-.venv/bin/portside}" install --context "kind-$name" --place kind "$@"; }
 # The services load their artifacts from the object store, which comes first.

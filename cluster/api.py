@@ -18,7 +18,7 @@ Object = dict[str, Any]
 
 
 class ConflictError(ClusterError):
-    """Another manager owns a field that was to be applied; the text names both."""
+    """Somebody else was first: owns a field that was to be applied, has changed the object, or made one of its name."""
 
 
 class Cluster:
@@ -125,10 +125,43 @@ class Cluster:
                 )
             )
 
-    def patch(self, document: Mapping[str, Any]) -> Object:
-        """Merge fields into an object that exists and return it as it then is; null removes a field."""
+    def create(self, document: Mapping[str, Any], *, manager: str = FIELD_MANAGER) -> Object:
+        """Create an object and return it as it then is.
+
+        Args:
+            document: The object.
+            manager: Who owns its fields.
+
+        Raises:
+            ConflictError: There is one of that name.
+            ClusterError: The cluster does not know the kind, or refuses the object.
+        """
         resource = self._known(document)
         metadata = document["metadata"]
+        with _told(f"{document['kind']} {metadata['name']}"):
+            return _plain(
+                resource.create(body=dict(document), namespace=metadata.get("namespace"), field_manager=manager)
+            )
+
+    def patch(
+        self, document: Mapping[str, Any], *, manager: str | None = None, subresource: str | None = None
+    ) -> Object:
+        """Merge fields into an object that exists and return it as it then is; null removes a field.
+
+        Args:
+            document: The fields. With ``metadata.resourceVersion`` the object must still be of that version.
+            manager: Who owns the fields that change; None names the client.
+            subresource: ``status`` writes that part of the object, and nothing else.
+
+        Raises:
+            ConflictError: It has changed since the given version.
+            ClusterError: It is not there, or the cluster refuses it.
+        """
+        resource = self._known(document)
+        if subresource is not None:
+            resource = resource.subresources[subresource]
+        metadata = document["metadata"]
+        words = {} if manager is None else {"field_manager": manager}
         with _told(f"{document['kind']} {metadata['name']}"):
             return _plain(
                 resource.patch(
@@ -136,6 +169,7 @@ class Cluster:
                     name=metadata["name"],
                     namespace=metadata.get("namespace"),
                     content_type="application/merge-patch+json",
+                    **words,
                 )
             )
 
@@ -197,16 +231,14 @@ class Cluster:
         Raises:
             ClusterError: It does not answer, or with an error, or not with JSON.
         """
-        from kubernetes.client import CoreV1Api
-
-        with _told(f"pod {pod}"):
-            answer: Any = CoreV1Api(self._client.client).connect_get_namespaced_pod_proxy_with_path(
-                f"{pod}:{port}", namespace, path, _preload_content=False, _request_timeout=(seconds, seconds)
-            )
         try:
-            return json.loads(answer.data)
+            return json.loads(self._asked_of_pod(pod, namespace, port, path, seconds))
         except ValueError as err:
             raise ClusterError(f"pod {pod} answers {path} with something else than JSON") from err
+
+    def text_of_pod(self, pod: str, namespace: str, port: int, path: str, *, seconds: float = 2.0) -> str:
+        """Return what a pod answers to a GET request as text; arguments and errors as of ``ask_pod``."""
+        return self._asked_of_pod(pod, namespace, port, path, seconds).decode(errors="replace")
 
     def post_to_pod(
         self, pod: str, namespace: str, port: int, path: str, document: Any, *, seconds: float = 30.0
@@ -243,6 +275,16 @@ class Cluster:
                     raise
                 return int(err.status), err.body
         return int(status), answer.data
+
+    def _asked_of_pod(self, pod: str, namespace: str, port: int, path: str, seconds: float) -> bytes:
+        from kubernetes.client import CoreV1Api
+
+        with _told(f"pod {pod}"):
+            answer: Any = CoreV1Api(self._client.client).connect_get_namespaced_pod_proxy_with_path(
+                f"{pod}:{port}", namespace, path, _preload_content=False, _request_timeout=(seconds, seconds)
+            )
+            body: bytes = answer.data
+            return body
 
     def _known(self, document: Mapping[str, Any]) -> Any:
         api_version, kind = document["apiVersion"], document["kind"]

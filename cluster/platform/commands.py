@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
+from cluster.command_options import CONTEXT
 from cluster.platform.manifests import PLACES
 
 _CACHE = Path("build/downloads")
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_CONTEXT = click.option("--context", metavar="CONTEXT", help="A context of the kubeconfig; else the current one.")
 _MANIFESTS = click.option(
     "--manifests", type=_FOLDER, metavar="FOLDER", help="Where the manifests are, if not in the checkout."
 )
@@ -22,13 +22,20 @@ _MANIFESTS = click.option(
 @click.option(
     "--place", type=click.Choice(PLACES), default="kind", show_default=True, help="Whose overlays are applied."
 )
-@_CONTEXT
+@CONTEXT
 @click.option(
     "--downloads", type=_FOLDER, metavar="FOLDER", help="Take the controllers' files from here, not the internet."
 )
 @click.option("--list-downloads", is_flag=True, help="Print the controllers' files (name, URL, SHA-256) and end.")
 @click.option("--image", metavar="IMAGE", help="The serving image to run instead of the overlay's.")
-@click.option("--skip-controllers", is_flag=True, help="See to configs, runtimes and services alone.")
+@click.option("--rollouts-image", metavar="IMAGE", help="The same for the image of the rollouts' controller.")
+@click.option("--skip-controllers", is_flag=True, help="Leave the controllers of others out of it.")
+@click.option(
+    "--rollouts/--no-rollouts",
+    default=True,
+    show_default=True,
+    help="Whether to apply the controller of rollouts, whose image must be there.",
+)
 @click.option(
     "--services/--no-services",
     default=True,
@@ -45,7 +52,7 @@ _MANIFESTS = click.option(
 )
 @_MANIFESTS
 def install(*, list_downloads: bool, manifests: Path | None, **words: Any) -> None:
-    """Install the platform on a cluster: controllers, configs, runtimes, services.
+    """Install the platform on a cluster: controllers, configs, rollouts, runtimes, services.
 
     What is there already in a supported version is left alone, and a second run changes nothing.
     """
@@ -70,7 +77,9 @@ def _install(
     context: str | None,
     downloads: Path | None,
     image: str | None,
+    rollouts_image: str | None,
     skip_controllers: bool,
+    rollouts: bool,
     services: bool,
     timeout: float,
 ) -> None:
@@ -80,7 +89,7 @@ def _install(
     from cluster.platform.install import Installation, Plan
     from cluster.platform.waiting import TimedOutError
 
-    plan = Plan(manifests, place, image, not skip_controllers, services, timeout)
+    plan = Plan(manifests, place, image, rollouts_image, not skip_controllers, rollouts, services, timeout)
     cluster = Cluster(context)
     releases = Releases(versions, Downloads(_CACHE, downloads, lambda line: click.echo(f"    {line}")))
     installation = Installation(cluster, plan, releases, click.echo)
@@ -94,7 +103,7 @@ def _install(
 
 
 @click.command()
-@_CONTEXT
+@CONTEXT
 @click.option("--namespace", default="models", show_default=True, help="The namespace of the models.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @_MANIFESTS

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from cluster.api import Cluster
 from cluster.errors import ClusterError
-from cluster.platform import model_checks, platform_checks
+from cluster.platform import model_checks, platform_checks, rollout_checks
 from cluster.platform.findings import Finding
 from cluster.platform.versions import Versions
 
@@ -28,6 +28,7 @@ def examine(cluster: Cluster, versions: Versions, namespace: str) -> Iterator[Fi
         "metrics API": lambda: platform_checks.check_metrics(cluster),
         "KEDA": lambda: platform_checks.check_keda(cluster, versions),
         "Prometheus": lambda: model_checks.check_prometheus(cluster),
+        "rollouts": lambda: rollout_checks.check_rollouts(cluster),
     }
     for name, check in checks.items():
         try:

@@ -4,15 +4,17 @@
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from cluster.api import Object
 from cluster.errors import ClusterError
 
+SERVING_IMAGE: Final = "portside/predictor"
+ROLLOUTS_IMAGE: Final = "portside/rollouts"
+
 _CRD = "CustomResourceDefinition"
-_IMAGE = "portside/predictor"
 
 
 def parse(text: str | bytes, source: str) -> list[Object]:
@@ -86,25 +88,31 @@ def images(document: Any) -> Iterator[str]:
             yield from images(item)
 
 
-def with_image(document: Any, image: str) -> Any:
-    """Return a document in which every container of the serving image runs another image instead."""
+def with_image(document: Any, name: str, image: str) -> Any:
+    """Return a document in which every container of one of our images runs another image instead.
+
+    Args:
+        document: The document.
+        name: The image's name, whatever its registry, tag or digest.
+        image: What runs instead.
+    """
     if isinstance(document, dict):
         return {
-            key: image if key == "image" and _is_ours(value) else with_image(value, image)
+            key: image if key == "image" and _is_named(value, name) else with_image(value, name, image)
             for key, value in document.items()
         }
     if isinstance(document, list):
-        return [with_image(item, image) for item in document]
+        return [with_image(item, name, image) for item in document]
     return document
 
 
-def _is_ours(image: Any) -> bool:
+def _is_named(image: Any, name: str) -> bool:
     if not isinstance(image, str):
         return False
-    name = image.partition("@")[0]
+    tagged = image.partition("@")[0]
     # A colon after the last slash parts the tag; one before it is a registry's port.
-    repository = name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
-    return repository == _IMAGE or repository.endswith(f"/{_IMAGE}")
+    repository = tagged.rpartition(":")[0] if ":" in tagged.rpartition("/")[2] else tagged
+    return repository == name or repository.endswith(f"/{name}")
 
 
 def _loader() -> Any:

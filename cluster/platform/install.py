@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Installing the platform: controllers, configs, runtimes and services, each waited for before the next."""
+"""Installing the platform: controllers, configs, rollouts, runtimes and services, each waited for before the next."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from cluster.platform import controllers, kserve_settings
 from cluster.platform.applying import apply_all
 from cluster.platform.controller_release import Releases
 from cluster.platform.controllers import CONTROLLERS, Controller
-from cluster.platform.documents import render, title, with_image
+from cluster.platform.documents import ROLLOUTS_IMAGE, SERVING_IMAGE, render, title, with_image
 from cluster.platform.waiting import Deadline, wait_ready
 
 #: What else than workloads tells by its status that a group works.
@@ -20,6 +20,8 @@ _WAITED_FOR = {
     *("APIService", "Certificate", "InferenceService"),
 }
 _NAME_WIDTH = 15
+#: Portside's own controller stands among the others' versions, and comes after the namespaces that it works in.
+_ROLLOUTS = "controllers/rollouts"
 #: Who owns the fields of what comes from a controller's release. Portside adds fields to one of those objects, and
 #: applying these few under the same name would take the rest away.
 _RELEASE_MANAGER = "portside-controllers"
@@ -33,7 +35,9 @@ class Plan:
         manifests: The folder ``manifests``.
         place: One of its overlays: ``kind``, ``staging``, ``production``.
         image: The serving image to run instead of the overlay's; None leaves it.
+        rollouts_image: The same for the image of the rollouts' controller.
         controllers: Whether to see to the controllers.
+        rollouts: Whether to apply the controller of rollouts, and wait for it.
         services: Whether to apply the services, and wait until they answer.
         timeout: How long each group is waited for, in seconds.
     """
@@ -41,7 +45,9 @@ class Plan:
     manifests: Path
     place: str
     image: str | None
+    rollouts_image: str | None
     controllers: bool
+    rollouts: bool
     services: bool
     timeout: float
 
@@ -71,15 +77,21 @@ class Installation:
             TimedOutError: Something does not get ready in time.
         """
         # All is rendered first: a manifest that cannot be rendered must not leave half a platform behind.
-        rendered = [(group, self._render(group)) for group in ("configs", "runtimes")]
+        configs, runtimes = self._render("configs"), self._render("runtimes")
+        rollouts = self._render(_ROLLOUTS) if self._plan.rollouts else []
         services = self._services()
         if self._plan.controllers:
             self._see_to_controllers()
-        for group, documents in rendered:
-            self._say(group)
-            self._apply(f"place {self._plan.place}", documents)
-            if group == "configs":
-                self._set_up_kserve()
+        self._say("configs")
+        self._apply(self._place, configs)
+        self._set_up_kserve()
+        self._say("rollouts")
+        if rollouts:
+            self._apply(self._place, rollouts)
+        else:
+            self._line("none", "left out, as asked; new versions are brought in all at once, by `portside deploy`")
+        self._say("runtimes")
+        self._apply(self._place, runtimes)
         self._say("services")
         for name, documents in services:
             self._apply(name, documents)
@@ -147,7 +159,9 @@ class Installation:
 
     def _render(self, group: str) -> list[Object]:
         documents = render(self._plan.manifests / group / "overlays" / self._plan.place)
-        return [with_image(document, self._plan.image) for document in documents] if self._plan.image else documents
+        for name, image in ((SERVING_IMAGE, self._plan.image), (ROLLOUTS_IMAGE, self._plan.rollouts_image)):
+            documents = [with_image(document, name, image) for document in documents] if image else documents
+        return documents
 
     def _services(self) -> list[tuple[str, list[Object]]]:
         if not self._plan.services:
@@ -157,6 +171,10 @@ class Installation:
             raise ClusterError(f"{self._plan.manifests} has no services for the place {self._plan.place}")
         names = [overlay.parents[1].name for overlay in overlays]
         return [(name, self._render(f"services/{name}")) for name in names]
+
+    @property
+    def _place(self) -> str:
+        return f"place {self._plan.place}"
 
     @property
     def _deadline(self) -> Deadline:

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import click
 
+from cluster.command_options import CONTEXT, NAMESPACE
+
 _LOG = logging.getLogger(__name__)
 _QUANTITY: Final = re.compile(r"\d+(\.\d+)?([munkKMGTPE]i?)?")
 #: With "-predictor" behind it, the name is still a label of DNS.
@@ -18,9 +20,6 @@ _LONGEST_NAME: Final = 53
 _NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _DOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _WATCH_SECONDS: Final = 1.0
-
-_CONTEXT = click.option("--context", metavar="CONTEXT", help="A context of the kubeconfig; else the current one.")
-_NAMESPACE = click.option("--namespace", default="models", show_default=True, help="The services' namespace.")
 
 
 def _pair(_ctx: click.Context, _option: click.Parameter, text: str | None) -> tuple[str, str] | None:
@@ -62,7 +61,7 @@ def _domain(_ctx: click.Context, _option: click.Parameter, domain: str | None) -
 @click.command()
 @click.argument("name", callback=_service_name)
 @click.option("--artifact", required=True, metavar="URI", help="Its folder in a store, such as s3://models/spam/1.0.0.")
-@_NAMESPACE
+@NAMESPACE
 @click.option("--replicas", callback=_replicas, metavar="MIN[:MAX]", help="How many pods.  [default: 1]")
 @click.option(
     "--cpu-target",
@@ -85,7 +84,7 @@ def _domain(_ctx: click.Context, _option: click.Parameter, domain: str | None) -
     default=None,
     help="Load a pickled model. A pickle can run any code when it is loaded: only from where you trust.",
 )
-@_CONTEXT
+@CONTEXT
 @click.option(
     "--wait",
     type=click.FloatRange(min=0),
@@ -169,9 +168,9 @@ def _predict_line(name: str, address: str) -> str:
 
 @click.command()
 @click.argument("name", required=False)
-@_NAMESPACE
+@NAMESPACE
 @click.option("--watch", is_flag=True, help="Show it again whenever it changes, until Ctrl-C.")
-@_CONTEXT
+@CONTEXT
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON; with --watch, a line for each change.")
 def status(name: str | None, *, namespace: str, watch: bool, context: str | None, as_json: bool) -> None:
     """Show how services fare: all of a namespace, or NAME. Exits with 1 when one is not ready."""
@@ -221,13 +220,13 @@ def _watch(reader: Any, name: str | None, *, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name")
-@_NAMESPACE
+@NAMESPACE
 @click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
 @click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines of each pod.")
 @click.option("--previous", is_flag=True, help="The log of the container before its last restart.")
 @click.option("--all", "every", is_flag=True, help="All pods, not only the newest that is in trouble or serves.")
 @click.option("--raw", is_flag=True, help="The lines as they were logged, JSON.")
-@_CONTEXT
+@CONTEXT
 def logs(
     name: str,
     *,
@@ -256,9 +255,9 @@ def logs(
 
 @click.command()
 @click.argument("name")
-@_NAMESPACE
+@NAMESPACE
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_CONTEXT
+@CONTEXT
 def undeploy(name: str, *, namespace: str, yes: bool, context: str | None) -> None:
     """Take NAME away, once its last requests are answered. Its artifact stays where it is."""
     from cluster.api import Cluster

@@ -86,7 +86,10 @@ def _present(cluster: Cluster, present: Object, choices: Choices) -> Service:
         what = model.get("runtime") or "something else"
         raise ClusterError(f"InferenceService {choices.name} is there and runs {what}: choose another name")
     if present["spec"].get("canary"):
-        raise ClusterError(f"a rollout of {choices.name} is under way: let it end, or take its canary out, then deploy")
+        raise ClusterError(
+            f"{choices.name} has a canary: a rollout of it is under way, or keeps the former version running; let that "
+            f"end (`portside rollout status {choices.name}`), then deploy"
+        )
     hostname = hostname_of(cluster.get(*HTTP_ROUTE, choices.name, choices.namespace))
     if choices.domain is not None or hostname is None:
         hostname = f"{choices.name}.{choices.domain or _ingress_domain(cluster)}"

@@ -63,9 +63,11 @@ class Observed:
 
     @property
     def least(self) -> int:
-        """How many replicas there have to be."""
+        """How many replicas there have to be; KServe takes those of a canary from them, but for one."""
         replicas: int = self.service["spec"].get("predictor", {}).get("minReplicas", 1)
-        return replicas
+        canaries = self.service["spec"].get("canary") or []
+        taken: int = sum(canary["predictor"].get("minReplicas", 1) for canary in canaries)
+        return max(replicas - taken, min(replicas, 1))
 
     @property
     def is_followed(self) -> bool:

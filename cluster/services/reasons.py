@@ -39,7 +39,12 @@ class Reason:
 
 def explain(observed: Observed) -> Reason | None:
     """Return why a service is not ready in its wanted version; None when it is, on every replica."""
-    return _of_service(observed) or _of_pods(observed) or _of_conditions(observed) or _of_routes(observed)
+    return explain_pods(observed) or _of_conditions(observed) or _of_routes(observed)
+
+
+def explain_pods(observed: Observed) -> Reason | None:
+    """Return why the pods of a service's Deployment are not all there and ready; None when they are."""
+    return _of_service(observed) or _of_pods(observed)
 
 
 def sentence(reason: Reason, observed: Observed) -> str:
@@ -155,10 +160,16 @@ def _of_container(container: Mapping[str, Any], pod: Object) -> Reason | None:
     if container["name"] == INITIALIZER:
         words = last_words(ended.get("message", "")) or f"it ended with exit code {ended['exitCode']}"
         return Reason(f"the storage initializer cannot read {source_of(pod)}: {words}", looping)
-    return Reason(f"pod {name}: {_how(container, ended)}", looping or ended["exitCode"] == _REFUSED)
+    return Reason(f"pod {name}: {how_it_ended(container, ended)}", looping or ended["exitCode"] == _REFUSED)
 
 
-def _how(container: Mapping[str, Any], ended: Mapping[str, Any]) -> str:
+def how_it_ended(container: Mapping[str, Any], ended: Mapping[str, Any]) -> str:
+    """Return why a container ended that did not end well.
+
+    Args:
+        container: Its status.
+        ended: That of its run: ``terminated`` of its state, or of its last one.
+    """
     if ended.get("reason") == "OOMKilled":
         limit = container.get("resources", {}).get("limits", {}).get("memory", "")
         return f"it needs more memory than its limit{f' of {limit}' if limit else ''}: raise it with --memory"

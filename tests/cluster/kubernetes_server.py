@@ -7,13 +7,13 @@ is what the test put there.
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
 
@@ -53,12 +53,15 @@ class Kubernetes:
         objects: What it holds, by group and version, plural, namespace and name.
         writes: What was applied (``apply``) or patched (``patch``), in order.
         refusals: Of a kind, the messages that its next writes are refused with.
+        others: By path, what stands behind it where that is no object: a pod's log, or a pod itself. It gets the words
+            of the query, and gives the body.
     """
 
     url: str = ""
     objects: dict[Key, Object] = field(default_factory=dict)
     writes: list[tuple[str, str]] = field(default_factory=list)
     refusals: dict[str, list[str]] = field(default_factory=dict)
+    others: dict[str, Callable[[dict[str, str]], bytes]] = field(default_factory=dict)
     changes: int = 0
 
     def put(self, *documents: Object) -> None:
@@ -128,7 +131,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, words = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
-        if path == "/version":
+        other = self.kubernetes.others.get(unquote(path))
+        if other is not None:
+            self._send(200, other({word: values[-1] for word, values in words.items()}), "text/plain")
+        elif path == "/version":
             self._answer(200, {"major": "1", "minor": "34", "gitVersion": "v1.34.0"})
         elif path == "/apis":
             self._answer(200, {"kind": "APIGroupList", "groups": _groups()})
@@ -170,9 +176,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, {"apiVersion": api_version, "kind": f"{kind}List", "metadata": {}, "items": items})
 
     def _answer(self, code: int, body: Object) -> None:
-        content = json.dumps(body).encode()
+        self._send(code, json.dumps(body).encode(), "application/json")
+
+    def _send(self, code: int, content: bytes, content_type: str) -> None:
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -139,6 +139,11 @@ def configs() -> list[Object]:
     ]
 
 
+def rollouts(image: str = "portside/rollouts:0.1.0") -> list[Object]:
+    """Return the controller of rollouts, with the kind that it sees to."""
+    return [deployment("portside-system", "rollouts", image), definition("modelrollouts.portside.dev")]
+
+
 def runtime(image: str = "portside/predictor:0.1.0") -> Object:
     """Return the runtime."""
     spec = {"containers": [{"name": "kserve-container", "image": image}]}
@@ -149,6 +154,7 @@ def write_manifests(folder: Path) -> Path:
     """Write manifests for the place ``kind``, and beside them the releases in a folder ``downloads``."""
     manifests, downloads = folder / "manifests", folder / "downloads"
     _write(manifests / "configs" / "overlays" / "kind", configs())
+    _write(manifests / "controllers" / "rollouts" / "overlays" / "kind", rollouts())
     _write(manifests / "runtimes" / "overlays" / "kind", [runtime()])
     spam = named("serving.kserve.io/v1beta1", "InferenceService", "spam", "models", spec={})
     _write(manifests / "services" / "spam" / "overlays" / "kind", [spam])
@@ -158,7 +164,6 @@ def write_manifests(folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text((settings / path).read_text())
     lines = [f"{file}_URL=https://release.invalid/{file}.yaml\n{file}_SHA256=\n" for file in FILES]
-    (manifests / "controllers").mkdir()
     (manifests / "controllers" / "versions.env").write_text(VERSIONS + "".join(lines))
     downloads.mkdir()
     for name, documents in releases().items():

@@ -17,6 +17,7 @@ from tests.cluster.platform.installation import (
     kserve_config,
     named,
     portside,
+    rollouts,
     runtime,
 )
 
@@ -27,7 +28,7 @@ PROMETHEUS = {"kubernetes.io/service-name": "prometheus"}
 def cluster() -> Iterator[Kubernetes]:
     """A cluster where all is well."""
     with kubernetes() as state:
-        state.put(*controllers(), *configs(), runtime())
+        state.put(*controllers(), *configs(), *rollouts(), runtime())
         ingress = {
             "enableGatewayApi": True,
             "kserveIngressGateway": "portside-system/portside",
@@ -51,7 +52,7 @@ def test_a_cluster_where_all_is_well_has_no_warning_and_ends_with_0(cluster: Kub
     ended = doctor(cluster, tmp_path)
     assert ended.returncode == 0, ended.stdout
     assert {line.split()[0] for line in ended.stdout.splitlines()[:-1]} == {"ok"}
-    assert ended.stdout.splitlines()[-1] == "16 ok, 0 warnings, 0 problems"
+    assert ended.stdout.splitlines()[-1] == "17 ok, 0 warnings, 0 problems"
 
 
 def test_it_changes_nothing(cluster: Kubernetes, tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_an_empty_cluster_has_a_remedy_for_every_problem(tmp_path: Path) -> None
         *("KServe", "Gateway API", "Envoy Gateway", "GatewayClass", "Gateway"),
         *("namespace", "namespace", "runtime", "storage secret", "storage container", "metrics API"),
     ]
-    assert [one["check"] for one in findings if one["state"] == "warning"] == ["KEDA", "Prometheus"]
+    assert [one["check"] for one in findings if one["state"] == "warning"] == ["KEDA", "Prometheus", "rollouts"]
     assert [one for one in findings if one["state"] != "ok" and not one["remedy"]] == []
 
 
@@ -142,6 +143,11 @@ FAULTS: list[tuple[Callable[[], Object], str, str]] = [
         lambda: named("serving.kserve.io/v1alpha1", "ClusterStorageContainer", "default", spec={"container": {}}),
         "problem storage container",
         "no model's pod is let in",
+    ),
+    (
+        lambda: {**rollouts()[0], "status": {"observedGeneration": 1, "updatedReplicas": 1}},
+        "problem rollouts",
+        "their controller: 1 of 1 pods updated, 0 available",
     ),
 ]
 

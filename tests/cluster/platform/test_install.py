@@ -46,7 +46,11 @@ def test_controllers_in_a_supported_version_are_left_alone(cluster: Kubernetes, 
     assert "metrics API      left alone (whatever its version)" in ended.stdout
     assert "cert-manager     not needed" in ended.stdout
     touched = {what for _, what in cluster.writes if what.startswith(("Deployment", "CustomResourceDefinition"))}
-    assert touched == {"Deployment kserve-controller-manager"}
+    assert touched == {
+        "Deployment kserve-controller-manager",
+        "Deployment rollouts",
+        "CustomResourceDefinition modelrollouts.portside.dev",
+    }
 
 
 def test_configs_are_applied_before_runtimes_and_namespaces_before_what_is_in_them(
@@ -120,6 +124,7 @@ def test_an_empty_cluster_gets_every_controller_from_the_folder(cluster: Kuberne
         "Deployment keda-operator",
         "Deployment metrics-server",
         "Deployment kserve-controller-manager",
+        "Deployment rollouts",
     }
     kserve = cluster.get("apps/v1", "Deployment", "kserve-controller-manager", "kserve")
     assert kserve["metadata"]["annotations"][INSTALLATION] == "complete"
@@ -190,6 +195,38 @@ def test_another_image_takes_the_place_of_the_overlays(cluster: Kubernetes, mani
     assert install(cluster, manifests, "--image", image).returncode == 0
     runtime = cluster.get("serving.kserve.io/v1alpha1", "ClusterServingRuntime", "portside")
     assert runtime["spec"]["containers"][0]["image"] == image
+
+
+def test_the_controller_of_rollouts_comes_after_its_namespaces_and_is_waited_for(
+    cluster: Kubernetes, manifests: Path
+) -> None:
+    cluster.put(*controllers())
+    assert install(cluster, manifests).returncode == 0
+    applied = [what for verb, what in cluster.writes if verb == "apply"]
+    definition = applied.index("CustomResourceDefinition modelrollouts.portside.dev")
+    assert applied[definition : definition + 3] == [
+        "CustomResourceDefinition modelrollouts.portside.dev",
+        "Deployment rollouts",
+        "ClusterServingRuntime portside",
+    ]
+    assert applied.index("Namespace models") < definition
+
+
+def test_the_controller_of_rollouts_may_be_left_out(cluster: Kubernetes, manifests: Path) -> None:
+    cluster.put(*controllers())
+    ended = install(cluster, manifests, "--no-rollouts")
+    assert ended.returncode == 0, ended.stderr
+    assert "none             left out, as asked; new versions are brought in all at once" in ended.stdout
+    assert ("apply", "Deployment rollouts") not in cluster.writes
+
+
+def test_the_controller_of_rollouts_may_run_another_image(cluster: Kubernetes, manifests: Path) -> None:
+    cluster.put(*controllers())
+    assert install(cluster, manifests, "--rollouts-image", "registry.test/rollouts:2").returncode == 0
+    controller = cluster.get("apps/v1", "Deployment", "rollouts", "portside-system")
+    assert controller["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.test/rollouts:2"
+    runtime = cluster.get("serving.kserve.io/v1alpha1", "ClusterServingRuntime", "portside")
+    assert runtime["spec"]["containers"][0]["image"] == "portside/predictor:0.1.0"
 
 
 def test_services_come_last_and_may_be_left_out(cluster: Kubernetes, manifests: Path) -> None:

@@ -11,12 +11,14 @@ import pytest
 from tests.cluster.platform.installation import ROOT
 
 IMAGE = "portside/predictor:0.1.0"
+ROLLOUTS_IMAGE = "portside/rollouts:0.1.0"
 RECORDER = """#!/bin/bash
 echo "{name} $*" >> "$CALLS"
-case "{name} $1" in
-  "kind get") echo other; echo "$CLUSTERS" ;;
-  "docker info") exit ${{DOCKER_FAILS:-0}} ;;
-  "kubectl kustomize") echo "      image: {image}" ;;
+case "{name} $*" in
+  "kind get "*) echo other; echo "$CLUSTERS" ;;
+  "docker info"*) exit ${{DOCKER_FAILS:-0}} ;;
+  "kubectl kustomize manifests/runtimes/"*) echo "      image: {image}" ;;
+  "kubectl kustomize manifests/controllers/rollouts/"*) echo "      image: {rollouts}" ;;
 esac
 """
 
@@ -29,7 +31,7 @@ def tools(tmp_path: Path) -> Path:
     for name in ("bash", "dirname", "grep", "sed"):
         (folder / name).symlink_to(shutil.which(name) or name)
     for name in ("kind", "docker", "kubectl", "make", "portside"):
-        (folder / name).write_text(RECORDER.format(name=name, image=IMAGE))
+        (folder / name).write_text(RECORDER.format(name=name, image=IMAGE, rollouts=ROLLOUTS_IMAGE))
         (folder / name).chmod(0o755)
     return folder
 
@@ -47,13 +49,16 @@ AFTER_THE_CLUSTER = [
     "kubectl kustomize manifests/runtimes/overlays/kind",
     f"docker build --tag {IMAGE} .",
     f"kind load docker-image {IMAGE} --name portside",
+    "kubectl kustomize manifests/controllers/rollouts/overlays/kind",
+    f"docker build --tag {ROLLOUTS_IMAGE} --target rollouts .",
+    f"kind load docker-image {ROLLOUTS_IMAGE} --name portside",
     "portside install --context kind-portside --place kind --no-services",
     "make --no-print-directory models",
     "portside install --context kind-portside --place kind --skip-controllers",
 ]
 
 
-def test_a_cluster_is_made_gets_the_image_and_then_the_platform(tools: Path) -> None:
+def test_a_cluster_is_made_gets_the_images_and_then_the_platform(tools: Path) -> None:
     ended, calls = make_cluster(tools)
     assert ended.returncode == 0, ended.stderr
     create = "kind create cluster --config kind-config.yaml --wait 120s"
