@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The canary's pods: what they are called, and how many a share of the traffic takes."""
+
+import re
+from math import ceil
+from typing import Final
+
+from rollouts.status import Former
+
+_NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9]+")
+#: Kubernetes' limit for the Service's name, SERVICE-NAME-predictor, less what stands around the name.
+_LONGEST_BACKEND: Final = 63 - len("--predictor")
+
+
+def replicas_for(traffic: int, stable_ready: int, former: Former) -> int:
+    """Return how many pods a canary with a share of the traffic needs, of those that KServe lets it have.
+
+    Args:
+        traffic: The share in per cent.
+        stable_ready: How many pods of the stable version take requests.
+        former: The service's own bounds: KServe refuses a canary of more pods than the service's least.
+    """
+    return min(max(1, ceil(stable_ready * traffic / 100)), max(1, former.min_replicas))
+
+
+def canary_name(service: str, version: str) -> str:
+    """Return the canary's predictor's name: of its version, as a label of DNS that fits."""
+    name = f"v{_NOT_IN_NAMES.sub('-', version.lower()).strip('-')}"
+    return name[: _LONGEST_BACKEND - len(service)].rstrip("-")

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ways in which a rollout ends before it is promoted: by harm, by a user, by another rollout, by its deadline."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from rollouts.decision.look import Look
+from rollouts.phases import Phase
+from rollouts.spec import End
+from rollouts.status import Status
+
+#: How often a pod may become unready, where others of the canary go on answering.
+_MOST_UNREADY: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a rollout is reverted.
+
+    Attributes:
+        reason: One word in CamelCase.
+        message: One sentence.
+        outcome: What the rollout ends as.
+    """
+
+    reason: str
+    message: str
+    outcome: Phase = Phase.REVERTED
+
+
+def reverted(look: Look, cause: Cause) -> Status:
+    """Return the status that reverts: no traffic from now on, and the service back at its former version."""
+    status, former = look.status, look.status.former
+    back = None if status.storage_uri is None or former is None else former.storage_uri
+    return status.decide(
+        look.now,
+        Phase.REVERTING,
+        cause.reason,
+        cause.message,
+        traffic=0,
+        mirror=False,
+        storage_uri=back,
+        outcome=cause.outcome,
+        decided=look.now,
+        idle_since=None,
+        resume_to=None,
+    )
+
+
+def called_off(look: Look) -> Cause | None:
+    """Return why a rollout is not to go on, as somebody wants it; None where nobody does."""
+    rollout = look.rollout
+    if rollout.end is End.ABORT:
+        return Cause("Aborted", f"{rollout.version} was aborted by a user")
+    if look.seen.replaced_by is not None:
+        return Cause("Replaced", f"{rollout.version} is replaced by rollout {look.seen.replaced_by}")
+    if look.seen.service is None:
+        return Cause("ServiceGone", f"InferenceService {rollout.service} was deleted")
+    return None
+
+
+def harm(look: Look) -> Cause | None:
+    """Return what the canary's pods do that no requests need be waited for; None where they do well.
+
+    What befalls the stable version's pods at the same time is the cluster's doing, and blamed on nobody.
+    """
+    canary, stable, status = look.seen.canary, look.seen.stable, look.status
+    version = look.rollout.version
+    crashed = canary.restarts - status.canary_restarts
+    if crashed > 0 and stable.restarts <= status.stable_restarts:
+        why = next((pod.crash for pod in canary.pods if pod.crash is not None), None)
+        return Cause("Crashed", f"{version} crashed: {why or 'its server ended'}")
+    if canary.final and canary.problem is not None:
+        return Cause("Failed", f"{version} cannot serve: {canary.problem}")
+    stable_well = bool(stable.pods) and all(pod.ready or pod.leaving for pod in stable.pods)
+    if status.unready > (_MOST_UNREADY if canary.ready else 0) and stable_well:
+        return Cause("Unready", f"{version} became unready under way: {canary.problem or 'its probes failed'}")
+    return None
+
+
+def late(look: Look) -> Cause | None:
+    """Return that the canary's pods are not ready in time; None where there is time left."""
+    limit = look.rollout.ready_deadline
+    if look.ready or look.seconds_since(look.status.canary_since) <= limit:
+        return None
+    why = look.seen.canary.problem or "its pods are not there"
+    return Cause("NotReady", f"{look.rollout.version} is not ready within {limit:g} s: {why}")
