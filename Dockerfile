@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Three images: the serving image, which is the last and so the one that is built when none is named, that of the load
-# tests (--target loadtest) and that of the pipelines (--target pipeline).
+# Four images: the serving image, which is the last and so the one that is built when none is named, that of the load
+# tests (--target loadtest), that of the pipelines (--target pipeline) and the controller's (--target rollouts).
 FROM python:3.13-slim AS lock
 ARG UV_VERSION=0.13.9
 WORKDIR /src
@@ -37,6 +37,7 @@ RUN uv export --frozen --quiet --no-default-groups --no-emit-project --extra pip
 COPY README.md LICENSE portside.py ./
 COPY predictors predictors
 COPY cluster cluster
+COPY rollouts rollouts
 COPY pipelines pipelines
 RUN python -m pip install --quiet --no-deps .
 
@@ -50,6 +51,24 @@ ENV PATH=/opt/portside/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HO
 USER 65532:65532
 # Kubeflow's components bring their own command, `python -m pipelines STEP`.
 ENTRYPOINT ["portside"]
+
+FROM lock AS rollouts-build
+RUN uv export --frozen --quiet --no-default-groups --no-emit-project --extra rollouts --output-file requirements.txt \
+    && python -m pip install --quiet --require-hashes --requirement requirements.txt
+COPY README.md LICENSE portside.py ./
+# The command line's root asks predictors for their errors; what serves stays away.
+COPY predictors/__init__.py predictors/errors.py predictors/
+COPY cluster cluster
+COPY rollouts rollouts
+RUN python -m pip install --quiet --no-deps .
+
+FROM python:3.13-slim AS rollouts
+COPY --from=rollouts-build /opt/portside /opt/portside
+# The one place that may be written to, where the root filesystem is read-only.
+ENV PATH=/opt/portside/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["python", "-m", "rollouts"]
 
 FROM lock AS build
 RUN uv export --frozen --quiet --no-default-groups --no-emit-project --extra serve --output-file requirements.txt \

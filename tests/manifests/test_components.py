@@ -126,7 +126,7 @@ def test_every_object_of_a_component_names_its_namespace_and_what_it_belongs_to(
     assert {document["metadata"]["labels"]["app.kubernetes.io/part-of"] for document in documents} == {"portside"}
 
 
-def test_prometheus_may_see_pods_in_two_namespaces_and_nothing_else(platform_with: Rendered) -> None:
+def test_prometheus_may_see_pods_in_three_namespaces_and_nothing_else(platform_with: Rendered) -> None:
     documents = platform_with("monitoring")
     roles = [document for document in documents if document["kind"] == "Role"]
     (scrapes,) = [document["data"]["prometheus.yaml"] for document in documents if document["kind"] == "ConfigMap"]

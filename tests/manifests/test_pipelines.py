@@ -118,6 +118,7 @@ def test_the_account_changes_only_what_makes_a_service(documents: list[Object]) 
         "grpcroutes": makes,
         "backendtrafficpolicies": makes,
         "poddisruptionbudgets": makes,
+        "modelrollouts": makes - {"delete"},
         "horizontalpodautoscalers": {"delete"},
         "pods/proxy": {"create"},
     }
