@@ -25,6 +25,8 @@ _COMMANDS: Final = {
     "predict": ("predictors.commands", "predict", "Send a V2 request to a server and print its answer."),
     "publish": ("pipelines.model_commands", "publish", "Publish an artifact; never over a version."),
     "retrain": ("pipelines.retrain_commands", "retrain", "Train again because something happened."),
+    "rollback": ("rollouts.commands.rollback", "rollback", "Go back to an earlier version at once."),
+    "rollout": ("rollouts.commands.rollout", "rollout", "Bring a version in as long as it is no worse."),
     "serve": ("predictors.commands", "serve", "Serve artifacts over REST and gRPC."),
     "status": ("cluster.services.commands", "status", "Show how services fare, and why one is not ready."),
     "train": ("pipelines.commands", "train", "Train and evaluate one of the use cases on its real data."),
@@ -66,7 +68,7 @@ def cli(*, quiet: bool) -> None:
     Shell completion: eval "$(_PORTSIDE_COMPLETE=bash_source portside)", likewise zsh_source and fish_source.
     """
     logging.basicConfig(level=logging.WARNING, format="portside: %(message)s", stream=sys.stderr)
-    for part in ("cluster", "loadtests", "pipelines", "predictors"):
+    for part in ("cluster", "loadtests", "pipelines", "predictors", "rollouts"):
         logging.getLogger(part).setLevel(logging.WARNING if quiet else logging.INFO)
 
 

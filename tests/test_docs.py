@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import yaml
 
 from pipelines.use_cases import TrainedModel
 from predictors.artifact import Manifest, parse_manifest
@@ -23,7 +25,10 @@ PAGES = (
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "manifests").glob("**/README.md")),
 )
-ARTIFACT, SERVING, USE_CASES = (ROOT / "docs" / f"{name}.md" for name in ("artifact", "serving", "use-cases"))
+ARTIFACT, SERVING, USE_CASES, ROLLOUTS = (
+    ROOT / "docs" / f"{name}.md" for name in ("artifact", "serving", "use-cases", "rollouts")
+)
+CRD = ROOT / "manifests" / "controllers" / "rollouts" / "base" / "crd.yaml"
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9_-]*")
@@ -61,6 +66,28 @@ def test_the_table_of_settings_is_that_of_the_server() -> None:
     rows = re.findall(rf"^\| `({PREFIX}\w+)` \| (\S+) \|", SERVING.read_text(), re.MULTILINE)
     fields = Settings.model_fields.items()
     assert rows == [(PREFIX + name.upper(), _shown(field.default)) for name, field in fields]
+
+
+def test_the_table_of_a_rollouts_fields_is_that_of_its_schema() -> None:
+    (version,) = yaml.safe_load(CRD.read_text())["spec"]["versions"]
+    schema = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    rows = re.findall(r"^\| `([\w.\[\]]+)` \| (.+?) \|", ROLLOUTS.read_text(), re.MULTILINE)
+    assert rows == list(_fields(schema))
+
+
+def _fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the fields below a schema that hold a value, each with what stands for it where it is not given."""
+    for name, field in schema["properties"].items():
+        if "properties" in field:
+            yield from _fields(field, f"{path}{name}.")
+        elif "items" in field:
+            shares = ", ".join(str(each["traffic"]) for each in field["default"])
+            first, *others = _fields(field["items"], f"{path}{name}[].")
+            yield first[0], f"`{shares}`"
+            yield from others
+        else:
+            required = not path and name in schema["required"]
+            yield f"{path}{name}", "required" if required else _shown(field.get("default"))
 
 
 def test_the_changelog_begins_with_the_version_of_the_package() -> None:
@@ -103,15 +130,17 @@ def test_the_table_of_fields_has_every_field_of_the_manifest() -> None:
     assert sorted(re.findall(r"\w+", " ".join(cells))) == sorted(Manifest.model_fields)
 
 
+_ROLLOUT = ("start", "status", "pause", "resume", "promote", "abort")
 _PIPELINE = ("run", "compile", "submit", "schedule", "new", "score", "webhook")
 
 
 def test_every_option_named_is_one_of_some_command(tmp_path: Path) -> None:
     serving = ("train", "pack", "inspect", "serve", "predict", "publish")
-    clusters = ("deploy", "status", "logs", "undeploy", "install", "doctor")
+    clusters = ("deploy", "status", "logs", "undeploy", "install", "doctor", "rollback")
+    rollouts = [f"rollout {command}" for command in _ROLLOUT]
     models = [f"models {command}" for command in ("list", "show", "tag", "delete")]
     pipelines = [f"pipeline {command}" for command in _PIPELINE]
-    commands = (*serving, *clusters, "loadtest", *models, *pipelines, "retrain")
+    commands = (*serving, *clusters, *rollouts, "loadtest", *models, *pipelines, "retrain")
     helps = [_run("portside", *command.split(), "--help", cwd=tmp_path) for command in commands]
     helps.append(_run(sys.executable, "-m", "predictors", "--help", cwd=tmp_path))
     known = {option for told in helps for option in _OPTION.findall(told)}

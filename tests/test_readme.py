@@ -27,7 +27,7 @@ def _blocks(language: str) -> list[str]:
 
 
 #: All of them: with another number of blocks these lines fail, and so does every test here.
-MAKE, CURL, PACK_COMMANDS, SERVE, LOAD, PIPELINE, ON_KIND, ON_A_CLUSTER = _blocks("bash")
+MAKE, CURL, PACK_COMMANDS, SERVE, LOAD, PIPELINE, ON_KIND, ON_A_CLUSTER, ROLL_OUT = _blocks("bash")
 TRITON_HTTP, TRITON_GRPC, PACK, SAVE = _blocks("python")
 (ANSWER,) = _blocks("json")
 

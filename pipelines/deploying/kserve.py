@@ -20,6 +20,7 @@ from cluster.services.reasons import explain
 from cluster.services.undeploying import find, remove
 from pipelines.deploying.answers import wrong_answer
 from pipelines.deploying.options import Options
+from pipelines.deploying.rollout import RolloutOf
 from pipelines.errors import StepError
 from predictors.artifact import Artifact
 
@@ -46,15 +47,24 @@ class KServePlace:
         self._tell = tell
 
     def is_serving(self, artifact: Artifact, address: str) -> bool:
-        """Return whether the InferenceService is just as it would be made, and ready; see ``Place``."""
+        """Return whether the InferenceService is just as it would be made, and ready; see ``Place``.
+
+        A rollout changes nothing but the version, so nothing else is compared where there is to be one.
+        """
         name = artifact.manifest.name
         found = observe(self._cluster, self._namespace, name)
-        return bool(found) and self._present(name) == self._wanted(name, address) and explain(found[0]) is None
+        if not found or explain(found[0]) is not None:
+            return False
+        if self._options.rollout:
+            return found[0].artifact == folder_uri(address)
+        return self._present(name) == self._wanted(name, address)
 
     def serve(self, artifact: Artifact, address: str, former: str | None) -> str:
         """Bring the version in, wait for it, ask one of its pods, or put back what was there; see ``Place``."""
         name = artifact.manifest.name
         before = self._present(name)
+        if self._options.rollout and before is not None:
+            return self._rolled_out(artifact, replace(before, artifact=folder_uri(address)), before)
         wanted = self._wanted(name, address)
         # What the cluster refuses is refused before anything is changed.
         apply(self._cluster, wanted, force=self._options.force, dry_run=True)
@@ -65,6 +75,20 @@ class KServePlace:
             reason = str(err)
         if reason is not None:
             raise StepError(f"{name} is {self._put_back(name, wanted, before, former)}: {reason}")
+        return f"at {gateway_address(self._cluster).format(host=wanted.hostname)}"
+
+    def _rolled_out(self, artifact: Artifact, wanted: Service, before: Service) -> str:
+        """Bring the version in by a rollout, which puts back itself what is worse than the version that serves."""
+        name = artifact.manifest.name
+        rollout = RolloutOf(self._cluster, self._namespace, name, self._tell)
+        try:
+            if before.artifact != wanted.artifact or rollout.is_under_way(wanted.artifact):
+                rollout.bring_in(wanted.artifact, self._options.rollout_fields, patience=self._options.wait)
+            reason = self._unready(wanted) or self._wrong(artifact)
+        except ClusterError as err:
+            raise StepError(str(err)) from err
+        if reason is not None:
+            raise StepError(f"{name} is {rollout.put_back()}: {reason}")
         return f"at {gateway_address(self._cluster).format(host=wanted.hostname)}"
 
     def _wanted(self, name: str, address: str) -> Service:

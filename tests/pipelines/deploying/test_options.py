@@ -19,6 +19,13 @@ WRONG = {
     "neither yes nor no": ({"force": "maybe"}, "force=maybe must be true or false"),
     "no time": ({"wait": "-1"}, "wait=-1 must be a number of seconds"),
     "an empty text": ({"image": " "}, "must be a text that is not empty"),
+    "steps that fall": ({"rollout": "true", "rollout_steps": "50,25"}, "rollout_steps=50,25 must be per cent"),
+    "a step that is none": ({"rollout": "true", "rollout_steps": "5,x"}, "rollout_steps=5,x must be per cent"),
+    "a step above all": ({"rollout": "true", "rollout_steps": "5,101"}, "rollout_steps=5,101 must be per cent"),
+    "no number": ({"rollout": "true", "rollout_min_requests": "few"}, "must be a whole number"),
+    "no duration": ({"rollout": "true", "rollout_deadline": "soon"}, "rollout_deadline=soon must be a time"),
+    "a rollout's steps without one": ({"rollout_steps": "5,25"}, "add rollout=true"),
+    "a rollout's steps with none": ({"rollout": "false", "rollout_steps": "5,25"}, "add rollout=true"),
 }
 
 
@@ -35,6 +42,19 @@ def test_options_are_what_deploy_takes_on_the_command_line() -> None:
     amounts = {"cpu": ("200m", "200m"), "memory": ("1Gi", "2Gi")}
     assert options.choices == {"replicas": (1, 3), **amounts, "allow_pickle": True}
     assert (options.wait, options.force) == (60.0, True)
+
+
+def test_a_rollout_has_its_fields_in_the_words_of_its_spec() -> None:
+    words = {"rollout": "true", "rollout-steps": "10, 50", "rollout_min_requests": "50", "rollout_deadline": "1h30m"}
+    options = Options.of({**words, "rollout_keep_previous": "10m"})
+    assert options.rollout
+    assert options.rollout_fields == {
+        "steps": [{"traffic": 10}, {"traffic": 50}],
+        "minRequests": 50,
+        "deadline": "1h30m",
+        "keepPrevious": "10m",
+    }
+    assert options.choices == {}
 
 
 @pytest.mark.parametrize(("words", "told"), WRONG.values(), ids=WRONG)
