@@ -19,8 +19,10 @@ UV = $(shell command -v uv || echo .venv/bin/uv)
 BIN := .venv/bin
 
 # Tests that measure times, or fill the machine by themselves; all others run two at a time.
-ALONE := tests/loadtests tests/test_readme.py $(patsubst %,tests/predictors/test_%.py,connections grpc_connections \
-	lifecycle observability output_counts overload ports server)
+ALONE := tests/test_readme.py \
+	$(patsubst %,tests/loadtests/test_%.py,faults known_server locust_features saturation transports truth workers_elsewhere) \
+	$(patsubst %,tests/predictors/test_%.py,connections grpc_connections lifecycle observability output_counts overload \
+	ports server)
 
 # What `make loadtest` loads, and how; HOST names a server that is there already.
 USE_CASE ?= spam
@@ -99,7 +101,7 @@ loadtest: setup $(if $(HOST),,build/models/$(USE_CASE)/1.0.0/artifact.json) ## l
 		--report build/loadtest/$(USE_CASE)-$(PROFILE).html --json build/loadtest/$(USE_CASE)-$(PROFILE).json $(ARGS)
 
 e2e: setup ## run the tests that need a cluster, against $KUBECONFIG
-	@$(BIN)/pytest tests/e2e --verbose --capture=no $(ARGS)
+	@$(BIN)/pytest tests/e2e --verbose --capture=no --durations=20 $(ARGS)
 
 bench: setup ## measure speed against peers; needs wrk and h2load; QUICK=1 and ONLY=http,grpc make it shorter
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(ARGS)
