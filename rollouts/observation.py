@@ -21,6 +21,7 @@ class Pod:
         restarts: How often its server has ended.
         crash: Why its server last ended, in one sentence, unless it ended well; None where it never failed.
         started: When the present server began to run; None while none does.
+        ready_since: Since when it takes requests; None where it does not, or nothing tells.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Pod:
     restarts: int = 0
     crash: str | None = None
     started: datetime | None = None
+    ready_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All that a rollout has come to, as its object's status keeps it: whoever reads it can go on from there."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -86,7 +87,7 @@ class Status:
         ended: When all was done.
         warm_until: Until when the former version is kept running.
         unready: How often a pod of the canary was not ready any more, without being deleted.
-        ready_pods: The names of its pods that were ready at the last look.
+        ready_pods: Its pods that were ready at the last look, by name, and since when.
         canary_restarts: How often the canary's servers had ended when it was first measured.
         stable_restarts: How often the stable version's had.
         released: Whether the cluster has nothing of it any more.
@@ -117,7 +118,7 @@ class Status:
     ended: datetime | None = None
     warm_until: datetime | None = None
     unready: int = 0
-    ready_pods: tuple[str, ...] = ()
+    ready_pods: Mapping[str, datetime | None] = field(default_factory=dict)
     canary_restarts: int = 0
     stable_restarts: int = 0
     released: bool = False

@@ -75,7 +75,10 @@ def read_status(document: Mapping[str, Any] | None) -> Status:
         former=None if former is None else Former(**{"max_replicas": None, **former}),
         resume_to=_phase(state.get("resume_to")),
         outcome=_phase(state.get("outcome")),
-        ready_pods=tuple(state.get("ready_pods", ())),
+        ready_pods={
+            name: datetime.fromisoformat(since) if since else None
+            for name, since in state.get("ready_pods", {}).items()
+        },
         evidence=Evidence.of(state["evidence"]),
         gates=tuple(map(GateResult.of, document.get("gates") or ())),
         pairs=Pairs(shadow.get("compared", 0), shadow.get("different", 0), shadow.get("example", "")),
@@ -92,7 +95,7 @@ def _state(status: Status) -> dict[str, Any]:
     return {
         "moments": {field: moment.isoformat() for field, moment in moments.items() if moment is not None},
         "evidence": status.evidence.as_document(),
-        "ready_pods": list(status.ready_pods),
+        "ready_pods": {name: since.isoformat() if since else "" for name, since in status.ready_pods.items()},
         "resume_to": None if status.resume_to is None else str(status.resume_to),
         "outcome": None if status.outcome is None else str(status.outcome),
         **{name: value for name, value in plain.items() if value != getattr(defaults, name)},

@@ -19,6 +19,7 @@ def last_words(message: str) -> str:
     """
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     told = [document for document in map(_document, lines) if document is not None]
+    lines = [line for line in lines if not _is_record(line)]
     errors = [document for document in told if document.get("level") in ("error", "critical")]
     if errors or told:
         return in_one_line(str((errors or told)[-1]["message"]))
@@ -29,6 +30,11 @@ def in_one_line(text: str) -> str:
     """Return a text without line breaks, and not longer than a reader bears."""
     line = " ".join(text.split())
     return line if len(line) <= _LIMIT else f"{line[: _LIMIT - 3]}..."
+
+
+def _is_record(line: str) -> bool:
+    """Return whether a line is of a prediction log, or the end of one that was cut: its rows are nobody's business."""
+    return line.endswith("}") and '":' in line and _document(line) is None
 
 
 def _document(line: str) -> dict[str, Any] | None:

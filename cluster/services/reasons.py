@@ -122,6 +122,8 @@ def _of_start(pod: Object, observed: Observed) -> Reason:
         told = f"{title} cannot be scheduled: {in_one_line(scheduled.get('message', ''))}"
     elif status.get("phase") == "Failed":
         told = f"{title} has failed: {in_one_line(status.get('message') or status.get('reason', ''))}"
+    elif _was_ready(pod):
+        told = f"{title} was ready, and its readiness probe fails now"
     elif _is_running(_containers(status)):
         told = f"{title} loads its model"
     elif _is_running(_initializers(status)):
@@ -133,6 +135,15 @@ def _of_start(pod: Object, observed: Observed) -> Reason:
 
 def _is_running(containers: Sequence[Object]) -> bool:
     return any(each.get("state", {}).get("running") is not None for each in containers)
+
+
+def _was_ready(pod: Object) -> bool:
+    """Return whether a pod that is not ready was so since its present server began."""
+    ready = condition(pod, "Ready") or {}
+    running = [each["state"]["running"] for each in _containers(pod["status"]) if each.get("state", {}).get("running")]
+    began = min((each.get("startedAt") or "" for each in running), default="")
+    # Both of one form, so that their order is that of time.
+    return bool(began) and ready.get("status") == "False" and (ready.get("lastTransitionTime") or "") > began
 
 
 def _initializers(status: Mapping[str, Any]) -> list[Object]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cluster.api import Object
-from cluster.readiness import is_ready
+from cluster.readiness import condition, is_ready
 from cluster.services.observation import CONTAINER, Observed
 from cluster.services.reasons import explain_pods, how_it_ended
 from rollouts.actions.inference_service import as_canary
@@ -98,8 +98,16 @@ def _pod(document: Object) -> Pod:
         leaving="deletionTimestamp" in metadata,
         restarts=restarts,
         started=None if started is None else datetime.fromisoformat(started),
+        ready_since=_ready_since(document),
     )
     return replace(pod, crash=_crash(server, leaving=pod.leaving))
+
+
+def _ready_since(document: Object) -> datetime | None:
+    found = condition(document, "Ready")
+    if found is None or found["status"] != "True" or not found.get("lastTransitionTime"):
+        return None
+    return datetime.fromisoformat(found["lastTransitionTime"])
 
 
 def _crash(server: Mapping[str, Any], *, leaving: bool) -> str | None:

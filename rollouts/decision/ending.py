@@ -66,10 +66,10 @@ def harm(look: Look) -> Cause | None:
     """
     canary, stable, status = look.seen.canary, look.seen.stable, look.status
     version = look.rollout.version
-    crashed = canary.restarts - status.canary_restarts
-    if crashed > 0 and stable.restarts <= status.stable_restarts:
-        why = next((pod.crash for pod in canary.pods if pod.crash is not None), None)
-        return Cause("Crashed", f"{version} crashed: {why or 'its server ended'}")
+    crash = next((pod.crash for pod in canary.pods if pod.crash is not None), None)
+    ended = any(pod.crash is not None and pod.started is None and not pod.leaving for pod in canary.pods)
+    if (ended or canary.restarts > status.canary_restarts) and stable.restarts <= status.stable_restarts:
+        return Cause("Crashed", f"{version} crashed: {crash or 'its server ended'}")
     if canary.final and canary.problem is not None:
         return Cause("Failed", f"{version} cannot serve: {canary.problem}")
     stable_well = bool(stable.pods) and all(pod.ready or pod.leaving for pod in stable.pods)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """One look at a rollout, with what follows from it whatever the phase: what was counted, and which pods fell away."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
-from rollouts.observation import Seen
+from rollouts.measurements.snapshot import Snapshot
+from rollouts.observation import Pod, Seen
 from rollouts.phases import Phase
 from rollouts.spec import Rollout, version_of
 from rollouts.status import Status
@@ -19,12 +21,14 @@ class Look:
         status: What it has come to, with what this look has counted.
         seen: What the look shows.
         now: When it was taken.
+        answered: What the canary has counted since the last one.
     """
 
     rollout: Rollout
     status: Status
     seen: Seen
     now: datetime
+    answered: Snapshot = field(default_factory=Snapshot)
 
     @property
     def ready(self) -> bool:
@@ -47,18 +51,23 @@ def with_look(rollout: Rollout, status: Status, seen: Seen, now: datetime) -> Lo
     """Return the look with its counts added to the status."""
     before = status.evidence
     evidence = before.with_look(seen.stable.pods, seen.canary.pods, seen.snapshots)
-    answers = evidence.canary.counts.requests > before.canary.counts.requests
-    idle_since = None if answers else status.idle_since or now
-    fell = [pod.name for pod in seen.canary.pods if pod.name in status.ready_pods and not pod.ready and not pod.leaving]
+    answered = evidence.canary.counts.since(before.canary.counts)
     status = replace(
         status,
         evidence=evidence,
-        idle_since=idle_since,
+        idle_since=None if answered.requests else status.idle_since or now,
         pairs=status.pairs + seen.pairs if status.mirror else status.pairs,
-        unready=status.unready + (len(fell) if _is_watched(status) else 0),
-        ready_pods=tuple(sorted(pod.name for pod in seen.canary.pods if pod.ready)),
+        unready=status.unready + (sum(map(partial(_fell, status), seen.canary.pods)) if _is_watched(status) else 0),
+        ready_pods={pod.name: pod.ready_since for pod in seen.canary.pods if pod.ready},
     )
-    return Look(rollout, status, seen, now)
+    return Look(rollout, status, seen, now, answered)
+
+
+def _fell(status: Status, pod: Pod) -> bool:
+    """Return whether a pod that was ready at the last look is not so now, or was not so in between."""
+    if pod.leaving or pod.name not in status.ready_pods:
+        return False
+    return not pod.ready or pod.ready_since != status.ready_pods[pod.name]
 
 
 def _is_watched(status: Status) -> bool:

@@ -142,7 +142,7 @@ def _held(look: Look) -> Status:
     """Return the status of a canary whose pods were taken away, by a drain perhaps: no fault of theirs."""
     message = f"{look.rollout.version} has no ready pod: it gets no traffic until one is back"
     return look.status.decide(
-        look.now, look.status.phase, "Held", message, traffic=0, canary_since=look.now, ready_pods=()
+        look.now, look.status.phase, "Held", message, traffic=0, canary_since=look.now, ready_pods={}
     )
 
 

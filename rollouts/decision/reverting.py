@@ -41,13 +41,15 @@ def _end(look: Look) -> Status:
 
 
 def _timed(look: Look) -> Status:
-    """Return the status with when the canary had its last request: as late as it can have been."""
+    """Return the status with when the canary was sent its last request: as late as it can have been."""
     status = look.status
     if status.zero_traffic is None:
         is_cut = look.seen.traffic == 0
         return replace(status, zero_traffic=look.now) if is_cut else status
-    # Something was answered since the last look.
-    return replace(status, zero_traffic=look.now) if status.idle_since is None else status
+    # What took longer than the time since then was sent before, and answered by a server that is slow to end.
+    since = look.seconds_since(status.zero_traffic)
+    was_sent = any(count and float(bound) <= since for bound, count in look.answered.seconds.items())
+    return replace(status, zero_traffic=look.now) if was_sent else status
 
 
 def _is_back(look: Look) -> bool:

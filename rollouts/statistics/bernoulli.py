@@ -32,7 +32,8 @@ from scipy.special import betaincc, betaln
 
 #: Shares nearer to 0 or 1 than 1e-17 are not told from them.
 _FARTHEST: Final = 39.0
-_TOLERANCE: Final = 1e-6
+#: Of the logarithm of the odds; bounds are rounded away from what was measured by so much.
+_TOLERANCE: Final = 1e-5
 
 
 def lower(part: float, count: float, error: float) -> float:
@@ -100,15 +101,18 @@ def _lower_odds(part: float, count: float, needed: float) -> float:
     def missing(odds: float) -> float:
         return log_evidence_above(part, count, odds) - needed
 
-    if part <= 0 or missing(-_FARTHEST) < 0:
+    if part <= 0:
         return -inf
     above = min(_FARTHEST, log(part / (count - part))) if part < count else _FARTHEST
-    if missing(above) >= 0:
+    # There is never evidence against the measured share, but less than this may be asked for.
+    if needed <= 0 and missing(above) >= 0:
         return above
     # About as far as the normal approximation's bound lies, which saves half the search.
     step = sqrt(2 * max(needed, 1.0) * (1 / part + 1 / max(count - part, 1.0)))
     below = max(-_FARTHEST, above - step)
     while missing(below) < 0:
+        if below == -_FARTHEST:
+            return -inf
         above, step = below, 2 * step
         below = max(-_FARTHEST, above - step)
     return float(brentq(missing, below, above, xtol=_TOLERANCE)) - _TOLERANCE

@@ -29,7 +29,7 @@ _STABLE_KEEPS: Final = 1 / 2
 _LEAST: Final = 1e-12
 _GOLDEN: Final = (5**0.5 - 1) / 2
 #: These narrow the search to 1 % of its range; the least difference hardly varies there.
-_ITERATIONS: Final = 10
+_ITERATIONS: Final = 9
 
 
 def least_increase(canary: Share, stable: Share, error: float) -> float:

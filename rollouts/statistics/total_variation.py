@@ -115,9 +115,9 @@ def _least(canary: _Counts, stable: _Counts, chosen: NDArray[np.bool_], error: f
 
 def _high(canary: _Counts, stable: _Counts, error: float) -> float:
     if len(canary) == 2:  # noqa: PLR2004
-        chosen = np.array([True, False])
-        shares = _share(canary, chosen), _share(stable, chosen)
-        return min(1.0, max(most_increase(*shares, error), -least_increase(*shares, error)))
+        # Whichever of the two the canary hits more often: it can be but one of them.
+        sets = np.array([True, False]), np.array([False, True])
+        return min(1.0, max(most_increase(_share(canary, each), _share(stable, each), error) for each in sets))
     apart = float(np.abs(canary / canary.sum() - stable / stable.sum()).sum() / 2)
     errors = divided(error)
     radii = radius(canary, errors[0]), radius(stable, errors[1])

@@ -2,9 +2,12 @@
 """What a rollout does, from its first look to its end, in a world whose clock the tests hold."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from rollouts.decision import decide
+from rollouts.observation import Pod, Seen
 from rollouts.phases import Phase
 from rollouts.spec import End, Gates, Step
 from rollouts.status import Status
@@ -224,3 +227,56 @@ def test_an_abort_while_the_last_pods_go_still_brings_the_former_version_back() 
     assert world.run(120).phase is Phase.REVERTED
     assert world.served == world.former_uri
     assert world.lost == 0
+
+
+def test_a_pod_that_was_unready_between_two_looks_is_seen_by_since_when_it_is_ready() -> None:
+    world = World(rollout(steps=STEPS), Version())
+    world.run(60, until=lambda status: status.traffic > 0)
+    world.tick()
+    before = world.look()
+    blinked = replace(before.canary.pods[0], ready_since=world.moment)
+    once = decide(world.rollout, world.status, _with_canary(before, blinked), world.moment)
+    assert once.unready == world.status.unready + 1
+
+
+def test_an_answer_that_took_longer_than_the_traffic_is_gone_was_sent_before() -> None:
+    world = World(rollout(steps=STEPS), Version())
+    world.run(60, until=lambda status: status.traffic > 0)
+    world.rollout = replace(world.rollout, end=End.ABORT)
+    world.run(30, until=lambda status: status.zero_traffic is not None)
+    later = world.moment + timedelta(seconds=3)
+    seen = world.look()
+    key = seen.canary.pods[0].key
+    for bound, moved in (("8", False), ("0.002", True)):
+        counts = seen.snapshots[key]
+        grown = replace(
+            counts,
+            requests=counts.requests + 1,
+            seconds={**counts.seconds, bound: counts.seconds.get(bound, 0) + 1},
+        )
+        status = decide(world.rollout, world.status, replace(seen, traffic=0, snapshots={key: grown}), later)
+        assert (status.zero_traffic == later) is moved
+
+
+def test_a_server_that_has_just_ended_has_crashed_before_anything_starts_it_anew() -> None:
+    world = World(rollout(steps=STEPS), Version())
+    world.run(60, until=lambda status: status.traffic > 0)
+    seen = world.look()
+    ended = replace(seen.canary.pods[0], ready=False, started=None, crash="it ended with exit code 139")
+    status = decide(world.rollout, world.status, _with_canary(seen, ended), world.moment)
+    assert status.phase is Phase.REVERTING
+    assert status.verdict == "1.1.0 crashed: it ended with exit code 139"
+
+
+def test_a_crash_that_the_stable_version_shares_is_blamed_on_nobody() -> None:
+    world = World(rollout(steps=STEPS), Version())
+    world.run(60, until=lambda status: status.traffic > 0)
+    seen = world.look()
+    ended = replace(seen.canary.pods[0], restarts=1, crash="it needs more memory")
+    neighbour = replace(seen.stable.pods[0], restarts=1, crash="it needs more memory")
+    seen = replace(_with_canary(seen, ended), stable=replace(seen.stable, pods=(neighbour,)))
+    assert decide(world.rollout, world.status, seen, world.moment).phase is Phase.PROGRESSING
+
+
+def _with_canary(seen: Seen, pod: Pod) -> Seen:
+    return replace(seen, canary=replace(seen.canary, pods=(pod,)))

@@ -16,6 +16,7 @@ LOG = "\n".join(
     json.dumps({"time": "2026-11-24T19:50:18.505+00:00", "level": level, "logger": "predictors", "message": message})
     for level, message in (("info", "loading /mnt/models"), ("error", REFUSAL))
 )
+RECORD = json.dumps({"request_id": None, "model": "spam", "inputs": [{"name": "message", "data": ["call me"]}]})
 TRACEBACK = """^^^^^^^^^^^^^^^^
         operation_name=operation_model.name,
 botocore.exceptions.NoCredentialsError: Unable to locate credentials
@@ -220,6 +221,9 @@ def test_a_service_without_a_route_is_not_ready() -> None:
         pytest.param(TRACEBACK, "S3 bucket 'nothing' does not exist.", id="a traceback"),
         pytest.param("KeyError: 'x'", "KeyError: 'x'", id="an error whose class is half of what it says"),
         pytest.param("a\n\n  b  \n", "b", id="text"),
+        pytest.param(f"{LOG}\n{RECORD}", REFUSAL, id="a prediction logged last"),
+        pytest.param(RECORD, "", id="predictions alone"),
+        pytest.param(RECORD[20:], "", id="the end of a prediction"),
     ],
 )
 def test_the_last_words_of_a_container_are_one_sentence(message: str, told: str) -> None:

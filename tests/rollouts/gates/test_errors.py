@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gate on errors."""
 
+import numpy as np
 import pytest
 
 from rollouts.gates.errors import judge_errors
 from rollouts.gates.result import GateResult, Outcome
+from rollouts.measurements.evidence import Evidence
+from rollouts.measurements.snapshot import Snapshot
+from rollouts.measurements.sums import Sums
 from tests.rollouts.gates.counted import evidence, look
 
 HEALTHY = [look(95, failed=1), *[look(95)] * 59]
@@ -52,3 +56,31 @@ def test_a_stable_version_that_fails_as_often_excuses_the_canary() -> None:
     result = judge_errors(evidence(looks, looks), 0.02, 0.001)
     assert result.outcome is Outcome.WITHIN
     assert result.measured == 0
+
+
+def bursts(random: np.random.Generator, rate: float, pods: int, length: float) -> list[Snapshot]:
+    """Return three minutes of looks at pods that fail wholly 2 % of the time, for some seconds on end on average."""
+    failing = random.random(pods) < 0.02
+    looks = []
+    for _ in range(180):
+        requests = random.poisson(rate / pods, pods)
+        looks.append(look(int(requests.sum()), failed=int(requests[failing].sum())))
+        ends, begins = random.random(pods) < 1 / length, random.random(pods) < 0.02 / 0.98 / length
+        failing = np.where(failing, ~ends, begins)
+    return looks
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_equal_versions_that_fail_in_bursts_are_not_reverted(length: float) -> None:
+    random = np.random.default_rng(12)
+    for _ in range(25):
+        sums = Sums(), Sums()
+        for canary, stable in zip(bursts(random, 5, 1, length), bursts(random, 95, 3, length), strict=True):
+            sums = sums[0].with_block(canary), sums[1].with_block(stable)
+            result = judge_errors(Evidence(canary=sums[0], stable=sums[1]), 0.005, 0.001)
+            assert result.outcome is not Outcome.VIOLATED
+
+
+def test_a_version_that_begins_to_fail_for_good_is_found_within_some_looks() -> None:
+    assert errors([0] * 20 + [5] * 6).outcome is Outcome.BEYOND
+    assert errors([0] * 20 + [5] * 12).outcome is Outcome.VIOLATED

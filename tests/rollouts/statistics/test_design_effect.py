@@ -31,23 +31,26 @@ def test_it_is_the_variance_over_the_blocks_by_that_of_independent_requests(bloc
     share = bad.sum() / requests.sum()
     if 0 < share < 1:
         variance = ((bad - share * requests) ** 2).sum() * len(bad) / (len(bad) - 1) / requests.sum() ** 2
-        assert of(bad, requests) == pytest.approx(max(1, variance / (share * (1 - share) / requests.sum())))
+        plain = max(1, variance / (share * (1 - share) / requests.sum()))
+        # Three times its excess at most, for bunches that reach over blocks.
+        assert plain - 1e-9 <= (of(bad, requests) or 0) <= 1 + 3 * (plain - 1) + 1e-9
     else:
         assert of(bad, requests) == 1
 
 
-def test_one_burst_counts_about_as_one_event() -> None:
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_a_burst_of_up_to_three_looks_counts_about_as_one_event(length: int) -> None:
     bad, requests = np.zeros(60, np.int64), np.full(60, 50)
-    bad[17] = 50
+    bad[17 : 17 + length] = 50
     effect = of(bad, requests)
     assert effect is not None
-    assert 50 / effect == pytest.approx(1, abs=0.05)
+    assert length / 3.5 < 50 * length / effect < length / 2.5
 
 
 def test_independent_requests_keep_their_number() -> None:
     random = np.random.default_rng(3)
     effects = [of(random.binomial(50, 0.1, 100), np.full(100, 50)) for _ in range(200)]
-    assert np.mean([effect for effect in effects if effect is not None]) == pytest.approx(1.06, abs=0.04)
+    assert np.mean([effect for effect in effects if effect is not None]) == pytest.approx(1.1, abs=0.08)
 
 
 def test_all_bad_in_every_block_keeps_their_number() -> None:
