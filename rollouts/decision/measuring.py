@@ -12,6 +12,7 @@ from rollouts.decision.look import Look
 from rollouts.decision.promoting import begin_promotion
 from rollouts.gates.judge import judge
 from rollouts.gates.result import GateResult, Outcome
+from rollouts.measurements.sums import Sums
 from rollouts.phases import Phase
 from rollouts.shadow.pairs import Pairs
 from rollouts.spec import End, Step
@@ -201,7 +202,10 @@ def _judged(look: Look) -> tuple[Look, Cause | None]:
     looks = len(rollout.steps) + (1 if rollout.shadow_requests else 0)
     gates = rollout.gates if status.mirror else replace(rollout.gates, max_disagreement=None)
     pairs = status.pairs if status.mirror else Pairs()
-    results = judge(gates, status.evidence, pairs, TOTAL_ERROR / max(1, looks))
+    # Where the canary has all requests, what still comes from the stable version compares nothing.
+    alone = status.traffic == 100  # noqa: PLR2004
+    evidence = replace(status.evidence, stable=Sums()) if alone else status.evidence
+    results = judge(gates, evidence, pairs, TOTAL_ERROR / max(1, looks))
     look = replace(look, status=replace(status, gates=results))
     broken = [result.text for result in results if result.outcome is Outcome.VIOLATED]
     if not broken:

@@ -96,6 +96,12 @@ def _wrong_surroundings(look: Look, service: Service) -> str | None:
             f"shadowing reads the prediction logs, and {rollout.service} writes none: give its predictor.model.env "
             'PREDICTOR_LOG_PREDICTIONS "-" and a PREDICTOR_LOG_RATE, or leave spec.shadow out'
         )
+    answered = [each for each in look.seen.snapshots.values() if each.requests > each.failed]
+    if rollout.gates.max_shift is not None and answered and not any(each.outputs for each in answered):
+        return (
+            f"{rollout.service} counts no outputs, since its artifact has no reference distribution: pack it with "
+            "training data, or leave gates.predictions out"
+        )
     return None
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from rollouts.decision import decide
+from rollouts.measurements.snapshot import Snapshot
 from rollouts.observation import Pod, Seen
 from rollouts.phases import Phase
 from rollouts.spec import End, Gates, Step
@@ -202,6 +203,15 @@ def test_what_cannot_be_is_refused_before_anything_moves(changes: dict[str, str]
     assert (status.phase, status.canary, world.traffic_seen) == (Phase.REFUSED, None, [])
     assert told in status.verdict
     assert status.done
+
+
+def test_a_gate_on_outputs_that_nobody_counts_is_refused() -> None:
+    world = World(rollout(), Version())
+    seen = world.look()
+    counts = {key: Snapshot(requests=100, rows=100) for key in seen.snapshots}
+    status = decide(world.rollout, world.status, replace(seen, snapshots=counts), world.moment)
+    assert status.phase is Phase.REFUSED
+    assert "counts no outputs" in status.verdict
 
 
 def test_an_older_version_comes_in_by_force() -> None:
