@@ -7,7 +7,8 @@ cluster's nodes must hold the image already, or be able to pull it.
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,13 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 
 import predictors
+from tests.e2e.faulty_versions import IMAGE, publish_versions
 from tests.e2e.gateway import Service
 from tests.e2e.kubernetes import Namespace, kubectl, poll
 from tests.e2e.object_store import publish
 from tests.e2e.prometheus import prometheus_image
+from tests.e2e.rollout_controller import restart_controller
+from tests.e2e.rollout_service import RolloutService, rollout_service
 from tests.e2e.use_cases import NAMES, make_artifact, portside
 from tests.e2e.volumes import object_store_volume
 
@@ -47,7 +51,13 @@ def pipeline_image() -> str:
 
 
 @pytest.fixture(scope="session")
-def platform(image: str) -> None:
+def rollouts_image() -> str:
+    """The image of the rollouts' controller, under the name by which the place "kind" asks for it."""
+    return _built("portside/rollouts:0.1.0", "--target", "rollouts")
+
+
+@pytest.fixture(scope="session")
+def platform(image: str, rollouts_image: str) -> None:
     """Everything below the services, put there by ``portside install``."""
     kit = os.environ.get("CLUSTER_KIT")
     if kit is not None:
@@ -88,6 +98,16 @@ def services(artifacts: Mapping[str, Path]) -> Iterator[Mapping[str, Service]]:
 
 
 @pytest.fixture(scope="session")
+def rollout_services(platform: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[RolloutService]]:
+    """Three small services, each with a pod of the first version of the model ``faulty``, whose other versions wait."""
+    _built(IMAGE, folder=Path(__file__).parent / "faulty_models")
+    publish_versions(tmp_path_factory.mktemp("faulty"))
+    restart_controller()
+    with ExitStack() as stack:
+        yield [stack.enter_context(rollout_service(f"rolled-{letter}")) for letter in "abc"]
+
+
+@pytest.fixture(scope="session")
 def linear_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows, labels = load_iris(return_X_y=True, as_frame=True)
     model = LogisticRegression(max_iter=1000).fit(rows, labels)
@@ -109,10 +129,10 @@ def skops_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return predictors.pack(model, rows, name="iris-trees", version="1.0.0", out=out, onnx=False)
 
 
-def _built(name: str, *options: str) -> str:
+def _built(name: str, *options: str, folder: Path = _ROOT) -> str:
     kit = os.environ.get("CLUSTER_KIT")
     if kit is not None:
-        words = [str(Path(kit).resolve()), "build-image", str(_ROOT), name, *options]
+        words = [str(Path(kit).resolve()), "build-image", str(folder), name, *options]
         built = subprocess.run(words, capture_output=True, text=True, timeout=_BUILD_SECONDS)
         assert built.returncode == 0, built.stderr
     return name

@@ -3,6 +3,8 @@
 
 import json
 import os
+import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -81,9 +83,15 @@ class RestClient:
         service: Whom it asks.
         tensors: What it asks.
         expected: The outputs that are right.
+
+    Attributes:
+        versions: How many answers came from each version of the model.
+        last_sent: When the last request was sent that each version has answered, in seconds since 1970.
     """
 
     def __init__(self, service: Service, tensors: Mapping[str, npt.NDArray[Any]], expected: Tensors) -> None:
+        self.versions: Counter[str] = Counter()
+        self.last_sent: dict[str, float] = {}
         self._service = service
         self._body = _json_body(tensors)
         self._expected = expected
@@ -99,13 +107,17 @@ class RestClient:
 
     async def ask(self) -> str:
         """Send the request once and say what came."""
+        sent = time.time()
         try:
             answer = await self._client.post(f"/v2/models/{self._service.name}/infer", content=self._body)
         except httpx.HTTPError as err:
             return type(err).__name__
         if answer.status_code != httpx.codes.OK:
             return f"{answer.status_code} {answer.text[:100]}"
-        outputs = {output["name"]: np.array(output["data"]) for output in answer.json()["outputs"]}
+        document = answer.json()
+        self.versions[document["model_version"]] += 1
+        self.last_sent[document["model_version"]] = max(sent, self.last_sent.get(document["model_version"], 0))
+        outputs = {output["name"]: np.array(output["data"]) for output in document["outputs"]}
         return RIGHT if _same(outputs, self._expected) else f"a wrong answer: {answer.text[:100]}"
 
     async def close(self) -> None:
