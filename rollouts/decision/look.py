@@ -21,7 +21,7 @@ class Look:
         status: What it has come to, with what this look has counted.
         seen: What the look shows.
         now: When it was taken.
-        answered: What the canary has counted since the last one.
+        answered: What the canary has certainly counted since the last one: nothing where one of its pods was silent then.
     """
 
     rollout: Rollout
@@ -60,7 +60,8 @@ def with_look(rollout: Rollout, status: Status, seen: Seen, now: datetime) -> Lo
         unready=status.unready + (sum(map(partial(_fell, status), seen.canary.pods)) if _is_watched(status) else 0),
         ready_pods={pod.name: pod.ready_since for pod in seen.canary.pods if pod.ready},
     )
-    return Look(rollout, status, seen, now, answered)
+    heard = before.unheard.isdisjoint(pod.key for pod in seen.canary.pods)
+    return Look(rollout, status, seen, now, answered if heard else Snapshot())
 
 
 def _fell(status: Status, pod: Pod) -> bool:
