@@ -21,7 +21,7 @@ class Look:
         status: What it has come to, with what this look has counted.
         seen: What the look shows.
         now: When it was taken.
-        answered: What the canary has certainly counted since the last one: nothing where one of its pods was silent then.
+        answered: What the canary has counted since the last one; nothing where one of its pods was silent then.
     """
 
     rollout: Rollout
