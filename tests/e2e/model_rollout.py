@@ -5,7 +5,6 @@ import json
 import sys
 import time
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from tests.e2e.faulty_versions import uri
@@ -98,6 +97,12 @@ class ModelRollout:
         """Return why each decision was made, in a word, the newest last."""
         return [each["reason"] for each in self.status().get("decisions", [])]
 
+    def events(self) -> list[str]:
+        """Return the reasons of the Events about it."""
+        about = f"involvedObject.uid={self.document()['metadata']['uid']}"
+        words = ("get", "events", "--namespace", NAMESPACE, "--field-selector", about, "--output", "json")
+        return [each["reason"] for each in json.loads(kubectl(*words))["items"]]
+
     def dump(self) -> None:
         """Print all that tells why it went as it did."""
         words = ("get", "modelrollout", self.name, "--namespace", NAMESPACE, "--output", "yaml")
@@ -133,8 +138,3 @@ def rollouts_of(service: str) -> list[ModelRollout]:
     own = [each for each in found if each["spec"]["inferenceService"] == service]
     own.sort(key=lambda each: each["metadata"]["creationTimestamp"])
     return [ModelRollout(each["metadata"]["name"]) for each in own]
-
-
-def seconds_between(status: dict[str, Any], earlier: str, later: str) -> float:
-    """Return the seconds between two moments that a status holds."""
-    return (datetime.fromisoformat(status[later]) - datetime.fromisoformat(status[earlier])).total_seconds()

@@ -3,8 +3,9 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.kubernetes import kubectl, poll
@@ -39,6 +40,14 @@ def answered(pod: str, *, namespace: str = NAMESPACE) -> float:
     return sum(map(float, _ANSWERED.findall(metrics)))
 
 
+def server_process(pod: Mapping[str, Any]) -> int | None:
+    """Return the process of a pod's server on this machine; None where the cluster's node is another one."""
+    (container,) = pod["status"]["containerStatuses"]
+    mark = container["containerID"].rpartition("/")[2]
+    found = [path for path in Path("/proc").glob("[0-9]*/cgroup") if mark in _text(path)]
+    return min((int(path.parent.name) for path in found), default=None)
+
+
 @contextmanager
 def scale(service: str, replicas: int) -> Iterator[set[str]]:
     """Keep a service at this many replicas at least while the block runs; yields their names."""
@@ -60,3 +69,10 @@ def set_replicas(service: str, least: int) -> None:
 def _exactly(service: str, replicas: int) -> set[str] | None:
     ready = ready_pods(service)
     return ready if len(ready) == len(pods_of(service)) == replicas else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -2,6 +2,7 @@
 """A small service for rollouts: one pod of version 1.0.0, applied from manifests as its users would apply it."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,6 +109,8 @@ class RolloutService:
         """Print all that tells why rollouts of it went as they did."""
         for rollout in rollouts_of(self.name):
             rollout.dump()
+        for words in (("pods",), ("events", "--sort-by", ".lastTimestamp")):
+            print(kubectl("get", *words, "--namespace", NAMESPACE, check=False), file=sys.stderr)
 
     def _made(self) -> list[str]:
         """Return what KServe has made of it, by kind and name."""

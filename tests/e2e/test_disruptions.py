@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import pytest
 
 from tests.e2e.gateway import GrpcClient, RestClient, Service
 from tests.e2e.kubernetes import kubectl, poll
-from tests.e2e.pods import NAMESPACE, is_ready, pods_of, ready_pods, scale
+from tests.e2e.pods import NAMESPACE, is_ready, pods_of, ready_pods, scale, server_process
 from tests.e2e.steady_load import Outcome, steady_load
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -59,7 +58,9 @@ def test_a_deleted_pod_fails_no_request(spam: Service) -> None:
 
 def test_a_killed_container_fails_no_request(spam: Service) -> None:
     victim = min(ready_pods("spam"))
-    process = _server_process(pods_of("spam")[victim])
+    process = server_process(pods_of("spam")[victim])
+    if process is None:
+        pytest.skip("the node's processes are not to be seen from here")
     with _under_load(spam):
         os.kill(process, signal.SIGKILL)
         poll(CHANGE_SECONDS, "the container to be started again", lambda: _restarts(victim) == 1)
@@ -114,20 +115,3 @@ def _restarts(pod: str) -> int:
     (container,) = pods_of("spam")[pod]["status"]["containerStatuses"]
     count: int = container["restartCount"]
     return count
-
-
-def _server_process(pod: Mapping[str, Any]) -> int:
-    """Return the process of the pod's server on this machine, where the cluster's node is this machine."""
-    (container,) = pod["status"]["containerStatuses"]
-    mark = container["containerID"].rpartition("/")[2]
-    found = [path for path in Path("/proc").glob("[0-9]*/cgroup") if mark in _text(path)]
-    if not found:
-        pytest.skip("the node's processes are not to be seen from here")
-    return min(int(path.parent.name) for path in found)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""

@@ -67,6 +67,7 @@ def aborted(service: RolloutService) -> Seen:
         "started": started,
         "table": table,
         "told": told,
+        "events": rollout.events(),
     }
 
 
@@ -159,6 +160,11 @@ def test_an_aborted_rollout_leaves_everything_as_it_was(seen: Mapping[str, Futur
     outcome = seen["aborted"].result()
     assert _basics(outcome) == {"phase": "Reverted", "version": FIRST, "failed": {}, "as before": True}
     assert "Aborted" in outcome["reasons"]
+
+
+def test_every_decision_is_an_event(seen: Mapping[str, Future[Seen]]) -> None:
+    outcome = seen["aborted"].result()
+    assert sorted(outcome["events"]) == sorted(outcome["reasons"])
 
 
 def test_a_rollout_that_is_deleted_takes_its_canary_with_it(seen: Mapping[str, Future[Seen]]) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The controller killed in every phase of a rollout: another one goes on where it was, and no request fails."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.faulty_versions import BETTER, FIRST
 from tests.e2e.model_rollout import STEPS, ModelRollout, create
-from tests.e2e.rollout_controller import kill_controller
+from tests.e2e.rollout_controller import delete_controller, kill_controller
 from tests.e2e.rollout_service import RolloutService
 from tests.e2e.side_by_side import side_by_side
 
@@ -28,11 +28,12 @@ def promoted(service: RolloutService) -> dict[str, Any]:
     before = service.shape()
     with service.load() as (load, _):
         rollout = create(f"{service.name}-killed", service.name, BETTER, shadow={"requests": 300}, minRequests=200)
-        killed_in = [_kill_in(rollout, "Shadowing"), _kill_in(rollout, "Progressing")]
+        killed_in = [_ended_in(rollout, "Shadowing", delete_controller)]
+        killed_in.append(_ended_in(rollout, "Progressing", kill_controller))
         rollout.patch(paused=True)
-        killed_in.append(_kill_in(rollout, "Paused"))
+        killed_in.append(_ended_in(rollout, "Paused", delete_controller))
         rollout.patch(paused=False)
-        killed_in.append(_kill_in(rollout, "Promoting"))
+        killed_in.append(_ended_in(rollout, "Promoting", delete_controller))
         status = rollout.wait_for_end()
     return {
         "killed in": tuple(killed_in),
@@ -51,7 +52,7 @@ def reverted(service: RolloutService) -> dict[str, Any]:
         rollout = create(f"{service.name}-killed-back", service.name, BETTER)
         rollout.wait_for("Progressing", step=1)
         rollout.patch(end="Abort")
-        killed_in = _kill_in(rollout, "Reverting")
+        killed_in = _ended_in(rollout, "Reverting", kill_controller)
         status = rollout.wait_for_end()
     return {
         "killed in": killed_in,
@@ -86,8 +87,8 @@ def test_a_controller_killed_while_it_reverts_goes_on_reverting(killed: Mapping[
     }
 
 
-def _kill_in(rollout: ModelRollout, phase: str) -> str:
-    """Kill the controller as soon as the rollout is in a phase, and return the one that it was in when it died."""
+def _ended_in(rollout: ModelRollout, phase: str, end: Callable[[], None]) -> str:
+    """End the controller as soon as the rollout is in a phase, and return the one that it was in when it died."""
     rollout.wait_for(phase)
-    kill_controller()
+    end()
     return rollout.phase
