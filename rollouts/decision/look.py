@@ -21,14 +21,15 @@ class Look:
         status: What it has come to, with what this look has counted.
         seen: What the look shows.
         now: When it was taken.
-        answered: What the canary has counted since the last one; nothing where one of its pods was silent then.
+        flow: What the canary has counted since the last one, where that had counted something too and all its pods had
+            told; what follows on a silence was sent nobody knows when.
     """
 
     rollout: Rollout
     status: Status
     seen: Seen
     now: datetime
-    answered: Snapshot = field(default_factory=Snapshot)
+    flow: Snapshot = field(default_factory=Snapshot)
 
     @property
     def ready(self) -> bool:
@@ -49,7 +50,7 @@ class Look:
 
 def with_look(rollout: Rollout, status: Status, seen: Seen, now: datetime) -> Look:
     """Return the look with its counts added to the status."""
-    before = status.evidence
+    before, idle_before = status.evidence, status.idle_since
     evidence = before.with_look(seen.stable.pods, seen.canary.pods, seen.snapshots)
     answered = evidence.canary.counts.since(before.canary.counts)
     status = replace(
@@ -60,8 +61,8 @@ def with_look(rollout: Rollout, status: Status, seen: Seen, now: datetime) -> Lo
         unready=status.unready + (sum(map(partial(_fell, status), seen.canary.pods)) if _is_watched(status) else 0),
         ready_pods={pod.name: pod.ready_since for pod in seen.canary.pods if pod.ready},
     )
-    heard = before.unheard.isdisjoint(pod.key for pod in seen.canary.pods)
-    return Look(rollout, status, seen, now, answered if heard else Snapshot())
+    flows = idle_before is None and before.unheard.isdisjoint(pod.key for pod in seen.canary.pods)
+    return Look(rollout, status, seen, now, answered if flows else Snapshot())
 
 
 def _fell(status: Status, pod: Pod) -> bool:

@@ -48,7 +48,7 @@ def _timed(look: Look) -> Status:
         return replace(status, zero_traffic=look.now) if is_cut else status
     # What took longer than the time since then was sent before, and answered by a server that is slow to end.
     since = look.seconds_since(status.zero_traffic)
-    was_sent = any(count and float(bound) <= since for bound, count in look.answered.seconds.items())
+    was_sent = any(count and float(bound) <= since for bound, count in look.flow.seconds.items())
     return replace(status, zero_traffic=look.now) if was_sent else status
 
 

@@ -254,6 +254,7 @@ def test_an_answer_that_took_longer_than_the_traffic_is_gone_was_sent_before() -
     world.run(60, until=lambda status: status.traffic > 0)
     world.rollout = replace(world.rollout, end=End.ABORT)
     world.run(30, until=lambda status: status.zero_traffic is not None)
+    flowing = replace(world.status, idle_since=None)
     later = world.moment + timedelta(seconds=3)
     seen = world.look()
     key = seen.canary.pods[0].key
@@ -264,22 +265,26 @@ def test_an_answer_that_took_longer_than_the_traffic_is_gone_was_sent_before() -
             requests=counts.requests + 1,
             seconds={**counts.seconds, bound: counts.seconds.get(bound, 0) + 1},
         )
-        status = decide(world.rollout, world.status, replace(seen, traffic=0, snapshots={key: grown}), later)
+        status = decide(world.rollout, flowing, replace(seen, traffic=0, snapshots={key: grown}), later)
         assert (status.zero_traffic == later) is moved
 
 
-def test_what_a_silent_server_tells_later_is_of_no_known_time() -> None:
+def test_what_follows_on_a_silence_was_sent_nobody_knows_when() -> None:
     world = World(rollout(steps=STEPS), Version())
     world.run(60, until=lambda status: status.traffic > 0)
     world.rollout = replace(world.rollout, end=End.ABORT)
     world.run(30, until=lambda status: status.zero_traffic is not None)
     cut = world.status.zero_traffic
     seen = replace(world.look(), traffic=0)
-    counts = seen.snapshots[seen.canary.pods[0].key]
+    key = seen.canary.pods[0].key
+    counts = seen.snapshots[key]
     grown = replace(counts, requests=counts.requests + 5, seconds={**counts.seconds, "0.002": counts.requests + 5})
-    silent = decide(world.rollout, world.status, replace(seen, snapshots={}), world.moment + timedelta(seconds=1))
-    later = replace(seen, snapshots={seen.canary.pods[0].key: grown})
-    assert decide(world.rollout, silent, later, world.moment + timedelta(seconds=2)).zero_traffic == cut
+    for quiet in ({}, seen.snapshots):
+        silent = decide(
+            world.rollout, world.status, replace(seen, snapshots=quiet), world.moment + timedelta(seconds=1)
+        )
+        later = replace(seen, snapshots={key: grown})
+        assert decide(world.rollout, silent, later, world.moment + timedelta(seconds=2)).zero_traffic == cut
 
 
 def test_a_server_that_has_just_ended_has_crashed_before_anything_starts_it_anew() -> None:
