@@ -41,10 +41,10 @@ def answered(pod: str, *, namespace: str = NAMESPACE) -> float:
 
 
 def server_process(pod: Mapping[str, Any]) -> int | None:
-    """Return the process of a pod's server on this machine; None where the cluster's node is another one."""
-    (container,) = pod["status"]["containerStatuses"]
-    mark = container["containerID"].rpartition("/")[2]
-    found = [path for path in Path("/proc").glob("[0-9]*/cgroup") if mark in _text(path)]
+    """Return the process of a pod's server on this machine; None where it has none, or the node is another machine."""
+    containers = pod["status"].get("containerStatuses") or []
+    marks = [each["containerID"].rpartition("/")[2] for each in containers if each.get("containerID")]
+    found = [path for path in Path("/proc").glob("[0-9]*/cgroup") if any(mark in _text(path) for mark in marks)]
     return min((int(path.parent.name) for path in found), default=None)
 
 

@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+from contextlib import suppress
 from typing import Final
 
 from tests.e2e.kubernetes import kubectl
@@ -34,7 +35,9 @@ def kill_controller() -> None:
     processes = [server_process(pod) for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     for process in processes:
         if process is not None:
-            os.kill(process, signal.SIGKILL)
+            # Another test may have killed it in between.
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
     if None in processes:
         delete_controller()
 

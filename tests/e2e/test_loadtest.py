@@ -2,8 +2,6 @@
 """Load tests through the Gateway: from outside, as a Job inside the cluster, and distributed over several pods."""
 
 import json
-import re
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -19,12 +17,6 @@ from tests.e2e.use_cases import portside
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
-_ADVICE = re.compile(r"INCONCLUSIVE: [\d,]+ requests do not decide; ([\d,]+) more would")
-_RATE = 100
-_MOST_SECONDS = 300
-
-#: The exit code of a load that was too short to tell.
-INCONCLUSIVE = 3
 #: A minute decides about its percentiles, however slow requests come in bunches.
 DECIDABLE = "latency: {p50: 20ms, p95: 100ms}\nerror_rate: 0.001\n"
 IMPOSSIBLE = "latency: {p50: 100us}\n"
@@ -40,17 +32,12 @@ def namespace(platform: None, loadtest_image: str) -> Iterator[Namespace]:
 
 
 def test_from_outside_spam_holds_its_slo_at_100_requests_a_second(
-    services: Mapping[str, Service],
+    services: Mapping[str, Service], tmp_path: Path
 ) -> None:
-    def load(seconds: int) -> subprocess.CompletedProcess[str]:
-        words = (f"--rate={_RATE}", f"--duration={seconds}")
-        return portside("loadtest", "spam", *OUTSIDE, *words, check=False)
-
-    done = load(60)
+    slo = tmp_path / "slo.yaml"
+    slo.write_text(DECIDABLE)
+    done = portside("loadtest", "spam", *OUTSIDE, "--rate=100", "--duration=60", f"--slo={slo}", check=False)
     print(done.stdout)
-    if done.returncode == INCONCLUSIVE:
-        done = load(_enough_seconds(done.stdout))
-        print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -112,13 +99,3 @@ def test_two_workers_send_every_arrival_of_one_timetable_exactly_once(
     assert [second["requests"] for second in report["seconds"]] == timetable.per_second()
     assert {each["name"].split(",")[0] for each in report["by_name"]} == {"rest json", "rest binary", "grpc"}
     assert report["requests"]["count"] == after - before == len(timetable.due_ns)
-
-
-def _enough_seconds(told: str) -> int:
-    """Return how long a load must be that shall decide, by what an inconclusive one advises.
-
-    Where slow requests come in bunches, as on a machine that others use too, a minute may not show enough of them.
-    """
-    advice = _ADVICE.search(told)
-    assert advice is not None, told
-    return min(_MOST_SECONDS, 60 + round(1.2 * int(advice[1].replace(",", "")) / _RATE))
