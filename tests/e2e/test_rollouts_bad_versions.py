@@ -99,8 +99,8 @@ def test_a_bad_version_is_reverted_before_it_does_much_harm(
     assert outcome.last_sent is not None
     assert outcome.last_sent < ZERO_SECONDS
     if fault in ("crashes", "unready now and then"):
-        # The Gateway has taken a server that is down or hangs out by itself, and one that hangs answers what it was sent
-        # before once it wakes: these are judged by when their last request was sent.
+        # The Gateway has taken out by itself a server that is down or hangs, and one that hangs answers once it wakes
+        # what it was sent before: these are judged by when their last request was sent.
         assert cut < HANGS_SECONDS
     else:
         assert cut < ZERO_SECONDS
