@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.pipeline_commands import pipeline
 from pipelines.use_cases import NAMES, use_case
-from tests.manifests.rendering import MANIFESTS, PLACES, needs_kubectl, one, render
+from tests.manifests.rendering import MANIFESTS, needs_kubectl, one, render
 
 pytestmark = needs_kubectl
 
@@ -18,12 +18,6 @@ TRAININGS = {"train-spam": "spam", "train-maintenance": "maintenance"}
 READS = {"get", "list"}
 
 Object = dict[str, Any]
-
-
-@pytest.fixture(scope="module", params=PLACES)
-def place(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 @pytest.fixture(scope="module")

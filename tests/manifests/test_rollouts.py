@@ -13,19 +13,13 @@ from rollouts.phases import Phase
 from rollouts.spec import End, WhenBusy, parse_duration, read_rollout
 from rollouts.status import Status
 from rollouts.status_document import status_document
-from tests.manifests.rendering import MANIFESTS, PLACES, needs_kubectl, one, render
+from tests.manifests.rendering import MANIFESTS, needs_kubectl, one, render
 
 pytestmark = needs_kubectl
 
 OVERLAYS = MANIFESTS / "controllers/rollouts/overlays"
 
 Object = dict[str, Any]
-
-
-@pytest.fixture(scope="module", params=PLACES)
-def place(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 @pytest.fixture(scope="module")
