@@ -33,6 +33,11 @@ class Pod:
     started: datetime | None = None
     ready_since: datetime | None = None
 
+    @property
+    def runs(self) -> bool:
+        """Whether its server can be asked."""
+        return self.ready or self.started is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:

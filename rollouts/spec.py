@@ -20,6 +20,7 @@ MODEL_ROLLOUT: Final = (f"{GROUP}/{VERSION}", KIND)
 #: The annotation by which a user goes on from a step that holds: the step's number.
 RESUMED_STEP: Final = f"{GROUP}/resumed-step"
 
+_NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9]+")
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 
@@ -180,6 +181,11 @@ def read_rollout(document: Mapping[str, Any]) -> Rollout:
 def version_of(storage_uri: str) -> str:
     """Return an artifact's version as its URI tells it: its last part."""
     return storage_uri.rstrip("/").rpartition("/")[2] or "?"
+
+
+def label_of(version: str) -> str:
+    """Return a version as a part of a Kubernetes name: ``1.0.0-rc1`` is ``1-0-0-rc1``."""
+    return _NOT_IN_NAMES.sub("-", version.lower()).strip("-")
 
 
 def parse_duration(text: str) -> float:

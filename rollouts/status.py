@@ -30,6 +30,17 @@ class Decision:
     reason: str
     message: str
 
+    def as_document(self) -> dict[str, str]:
+        """Return it as the object's status has it."""
+        told = {"phase": str(self.phase), "reason": self.reason, "message": self.message}
+        return {"time": self.time.isoformat(), **told}
+
+    @classmethod
+    def of(cls, document: Mapping[str, str]) -> "Decision":
+        """Return what ``as_document`` has made."""
+        time, phase = datetime.fromisoformat(document["time"]), Phase(document["phase"])
+        return cls(time, phase, document["reason"], document["message"])
+
 
 @dataclass(frozen=True, slots=True)
 class Former:
@@ -81,7 +92,7 @@ class Status:
         measured_since: When it was first measured; pauses are added, so that the deadline stands still in them.
         exposed: When the canary first had traffic.
         decided: When it was decided that it ends, and how.
-        zero_traffic: When the canary answered its last request after that.
+        zero_traffic: When the canary was sent its last request after that.
         phase_since: When the present phase began.
         idle_since: Since when the canary has answered nothing; None while it answers.
         ended: When all was done.

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from rollouts.gates.result import GateResult
+from rollouts.kubernetes_time import kubernetes_time
 from rollouts.measurements.evidence import Evidence
 from rollouts.phases import Phase
 from rollouts.shadow.pairs import Pairs
@@ -47,11 +48,14 @@ def status_document(rollout: Rollout, status: Status, generation: int) -> dict[s
         "verdictToZeroTrafficSeconds": _between(status.decided, status.zero_traffic),
         "gates": [gate.as_document() for gate in status.gates],
         "shadow": {"compared": pairs.compared, "different": pairs.different, "example": pairs.example},
-        "decisions": [_decision(each) for each in status.decisions],
+        "decisions": [each.as_document() for each in status.decisions],
         "state": _state(status),
     }
     moments = {name: getattr(status, field) for field, name in _TOLD.items()}
-    return {**document, **{name: None if moment is None else _text(moment) for name, moment in moments.items()}}
+    return {
+        **document,
+        **{name: None if moment is None else kubernetes_time(moment) for name, moment in moments.items()},
+    }
 
 
 def read_status(document: Mapping[str, Any] | None) -> Status:
@@ -82,7 +86,7 @@ def read_status(document: Mapping[str, Any] | None) -> Status:
         evidence=Evidence.of(state["evidence"]),
         gates=tuple(map(GateResult.of, document.get("gates") or ())),
         pairs=Pairs(shadow.get("compared", 0), shadow.get("different", 0), shadow.get("example", "")),
-        decisions=tuple(map(_decision_of, document.get("decisions") or ())),
+        decisions=tuple(map(Decision.of, document.get("decisions") or ())),
         **rest,
     )
 
@@ -107,28 +111,8 @@ def _fields(part: Canary | Former) -> dict[str, Any]:
     return {field.name: getattr(part, field.name) for field in fields(part) if getattr(part, field.name) is not None}
 
 
-def _decision(decision: Decision) -> dict[str, str]:
-    return {
-        "time": decision.time.isoformat(),
-        "phase": str(decision.phase),
-        "reason": decision.reason,
-        "message": decision.message,
-    }
-
-
-def _decision_of(document: Mapping[str, Any]) -> Decision:
-    return Decision(
-        datetime.fromisoformat(document["time"]), Phase(document["phase"]), document["reason"], document["message"]
-    )
-
-
 def _phase(text: str | None) -> Phase | None:
     return None if text is None else Phase(text)
-
-
-def _text(moment: datetime) -> str:
-    """Return a moment as Kubernetes writes it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _between(begin: datetime | None, end: datetime | None) -> float | None:

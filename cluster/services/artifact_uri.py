@@ -12,7 +12,7 @@ SCHEMES: Final = ("s3", "gs", "hf", "https", "http", "pvc", "oci", "oci+native",
 
 _BUCKETS: Final = ("s3", "gs")
 #: One file that the storage initializer unpacks, instead of a folder.
-_ARCHIVES: Final = (".tgz", ".tar.gz", ".tar", ".zip")
+ARCHIVES: Final = (".tgz", ".tar.gz", ".tar", ".zip")
 
 
 def folder_uri(uri: str) -> str:
@@ -36,5 +36,5 @@ def folder_uri(uri: str) -> str:
         raise ClusterError(f"{uri}: KServe reads no {scheme}:// (it reads {known})")
     if not rest.strip("/") or any(character.isspace() for character in uri):
         raise ClusterError(f"{uri} names no artifact: give the URI of its folder, such as s3://models/spam/1.0.0")
-    is_folder = scheme in _BUCKETS and not uri.endswith(("/", *_ARCHIVES))
+    is_folder = scheme in _BUCKETS and not uri.endswith(("/", *ARCHIVES))
     return f"{uri}/" if is_folder else uri

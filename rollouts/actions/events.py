@@ -6,6 +6,7 @@ from typing import Final
 
 from cluster.api import Cluster, ConflictError
 from rollouts.actions.release import MANAGER
+from rollouts.kubernetes_time import kubernetes_time
 from rollouts.phases import Phase
 from rollouts.spec import MODEL_ROLLOUT, Rollout
 from rollouts.status import Decision
@@ -26,7 +27,7 @@ def record(cluster: Cluster, rollout: Rollout, decision: Decision) -> None:
         rollout: What it is about.
         decision: The decision.
     """
-    time = decision.time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = kubernetes_time(decision.time)
     document = {
         "apiVersion": "v1",
         "kind": "Event",

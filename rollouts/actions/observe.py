@@ -71,7 +71,7 @@ def observe(
         return Seen(service=None, ahead=ahead, replaced_by=replaced_by)
     stable, canary = _arms(cluster, rollout, status, read)
     own = canaries_of(rollout) if status.former is not None else frozenset()
-    pods = [pod for pod in (*stable.pods, *canary.pods) if pod.started is not None]
+    pods = [pod for pod in (*stable.pods, *canary.pods) if pod.runs]
     return Seen(
         service=choices_of(read.service, own),
         stable=stable,

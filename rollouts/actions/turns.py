@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cluster.api import Object
+from rollouts.kubernetes_time import kubernetes_time
 from rollouts.phases import ENDED, Phase
 from rollouts.spec import Rollout, WhenBusy
 
@@ -53,7 +54,7 @@ def _age(document: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _is_older(document: Mapping[str, Any], rollout: Rollout) -> bool:
-    return _age(document) < (rollout.created.strftime("%Y-%m-%dT%H:%M:%SZ"), rollout.name)
+    return _age(document) < (kubernetes_time(rollout.created), rollout.name)
 
 
 def _acts(document: Mapping[str, Any]) -> bool:

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A ModelRollout before it is made: its object, its name, and the URI of the version that it brings in."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cluster.api import Object
 from cluster.errors import ClusterError
-from cluster.services.artifact_uri import folder_uri
+from cluster.services.artifact_uri import ARCHIVES, folder_uri
 from rollouts.client.report import ROLLBACK_LABEL, Report
-from rollouts.spec import MODEL_ROLLOUT, version_of
+from rollouts.spec import MODEL_ROLLOUT, label_of, version_of
 
 #: What must hold where a user says nothing: the limits of docs/rollouts.md's first example.
 USUAL_GATES: Final[Mapping[str, Mapping[str, float]]] = {
@@ -18,10 +17,8 @@ USUAL_GATES: Final[Mapping[str, Mapping[str, float]]] = {
     "predictions": {"maxShift": 0.1},
 }
 
-_NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9]+")
 #: A label's length, though a name may be longer: tools put names into labels.
 _LONGEST_NAME: Final = 63
-_ARCHIVES: Final = (".tgz", ".tar.gz", ".tar", ".zip")
 
 
 def manifest(name: str, namespace: str, spec: Mapping[str, Any], *, rollback: bool = False) -> Object:
@@ -47,7 +44,7 @@ def free_name(service: str, storage_uri: str, taken: Iterable[Report]) -> str:
         storage_uri: The new version's artifact.
         taken: The rollouts that are there.
     """
-    version = _NOT_IN_NAMES.sub("-", version_of(storage_uri).lower()).strip("-")
+    version = label_of(version_of(storage_uri))
     names = {each.rollout for each in taken}
     number = 1
     while True:
@@ -71,7 +68,7 @@ def sibling(storage_uri: str, version: str) -> str:
     if not version or "/" in version or any(character.isspace() for character in version):
         raise ClusterError(f"{version!r} is not a version, such as 1.1.0; a URI is given with --artifact")
     parent, _, last = storage_uri.rstrip("/").rpartition("/")
-    if parent.endswith((":/", ":")) or last.endswith(_ARCHIVES):
+    if parent.endswith((":/", ":")) or last.endswith(ARCHIVES):
         raise ClusterError(
             f"{storage_uri} is not a folder NAME/VERSION, so where {version} is cannot be told from it: give its URI "
             "with --artifact"

@@ -132,13 +132,8 @@ def report_of(document: Mapping[str, Any]) -> Report:
         verdict_to_zero_traffic_seconds=status.get("verdictToZeroTrafficSeconds"),
         gates=tuple(map(GateResult.of, status.get("gates") or ())),
         shadow=Pairs(**(status.get("shadow") or {})),
-        decisions=tuple(map(_decision, status.get("decisions") or ())),
+        decisions=tuple(map(Decision.of, status.get("decisions") or ())),
     )
-
-
-def _decision(document: Mapping[str, Any]) -> Decision:
-    time, phase = datetime.fromisoformat(document["time"]), Phase(document["phase"])
-    return Decision(time, phase, document["reason"], document["message"])
 
 
 def _time(document: Mapping[str, Any], key: str) -> datetime | None:

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The canary's pods: what they are called, and how many a share of the traffic takes."""
 
-import re
 from math import ceil
 from typing import Final
 
+from rollouts.spec import label_of
 from rollouts.status import Former
 
-_NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9]+")
 #: Kubernetes' limit for the Service's name, SERVICE-NAME-predictor, less what stands around the name.
 _LONGEST_BACKEND: Final = 63 - len("--predictor")
 
@@ -25,5 +24,4 @@ def replicas_for(traffic: int, stable_ready: int, former: Former) -> int:
 
 def canary_name(service: str, version: str) -> str:
     """Return the canary's predictor's name: of its version, as a label of DNS that fits."""
-    name = f"v{_NOT_IN_NAMES.sub('-', version.lower()).strip('-')}"
-    return name[: _LONGEST_BACKEND - len(service)].rstrip("-")
+    return f"v{label_of(version)}"[: _LONGEST_BACKEND - len(service)].rstrip("-")

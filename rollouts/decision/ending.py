@@ -47,11 +47,18 @@ def reverted(look: Look, cause: Cause) -> Status:
     )
 
 
+def aborted(look: Look) -> Cause | None:
+    """Return that a user has aborted a rollout; None where nobody has."""
+    is_aborted = look.rollout.end is End.ABORT
+    return Cause("Aborted", f"{look.rollout.version} was aborted by a user") if is_aborted else None
+
+
 def called_off(look: Look) -> Cause | None:
     """Return why a rollout is not to go on, as somebody wants it; None where nobody does."""
     rollout = look.rollout
-    if rollout.end is End.ABORT:
-        return Cause("Aborted", f"{rollout.version} was aborted by a user")
+    cause = aborted(look)
+    if cause is not None:
+        return cause
     if look.seen.replaced_by is not None:
         return Cause("Replaced", f"{rollout.version} is replaced by rollout {look.seen.replaced_by}")
     if look.seen.service is None:

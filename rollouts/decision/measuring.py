@@ -57,7 +57,7 @@ def shadowing(look: Look) -> Status:
         return reverted(look, verdict)
     pairs = look.status.pairs
     wanted = look.rollout.shadow_requests
-    if pairs.compared < wanted or _waits(look.status.gates):
+    if pairs.compared < wanted or _waiting(look.status.gates):
         counts = f"{pairs.compared:,} of {wanted:,} pairs compared, {pairs.different:,} different"
         return _late_or(look, f"shadowing: {counts}")
     done = f"{pairs.compared:,} pairs of answers compared, {pairs.different:,} different"
@@ -222,7 +222,8 @@ def _incomplete(look: Look, step: Step) -> str | None:
     counted = f"{canary:,} and {stable:,} of {least:,} requests each"
     if canary < least or (stable < least and step.traffic < 100):  # noqa: PLR2004
         return counted
-    return f"{counted}; {_told(_waiting(status.gates))}" if _waits(status.gates) else None
+    waiting = _waiting(status.gates)
+    return f"{counted}; {_told(waiting)}" if waiting else None
 
 
 def _late_or(look: Look, verdict: str, *, counts: bool = True) -> Status:
@@ -231,10 +232,6 @@ def _late_or(look: Look, verdict: str, *, counts: bool = True) -> Status:
         message = f"not decided within {look.rollout.deadline:g} s: {verdict}"
         return reverted(look, Cause("DeadlineExceeded", message, Phase.INCONCLUSIVE))
     return replace(look.status, verdict=verdict)
-
-
-def _waits(gates: Sequence[GateResult]) -> bool:
-    return bool(_waiting(gates))
 
 
 def _waiting(gates: Sequence[GateResult]) -> list[GateResult]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from rollouts.decision.draining import is_drained
-from rollouts.decision.ending import Cause, called_off, harm, reverted
+from rollouts.decision.ending import Cause, aborted, called_off, harm, reverted
 from rollouts.decision.look import Look
 from rollouts.phases import Phase
 from rollouts.spec import End
@@ -70,8 +70,9 @@ def promoted(look: Look) -> Status:
 def _last(look: Look) -> Status:
     """Return the status once the canary is gone, or its place taken by the version that is kept."""
     status, seen, rollout = look.status, look.seen, look.rollout
-    if rollout.end is End.ABORT:
-        return reverted(look, Cause("Aborted", f"{rollout.version} was aborted by a user"))
+    cause = aborted(look)
+    if cause is not None:
+        return reverted(look, cause)
     if status.canary is None and seen.canary_exists:
         return replace(status, verdict="the canary's pods end")
     if not seen.stable.complete:

@@ -34,7 +34,7 @@ class PodSource:
 
     def snapshots(self, namespace: str, service: str, pods: Sequence[Pod]) -> dict[str, Snapshot]:
         """Return what each server has counted, as ``Source`` has it."""
-        running = [pod for pod in pods if pod.ready or pod.started is not None]
+        running = [pod for pod in pods if pod.runs]
         told = self._executor.map(lambda pod: self._snapshot(namespace, service, pod), running)
         return {pod.key: each for pod, each in zip(running, told, strict=True) if each is not None}
 

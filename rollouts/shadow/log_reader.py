@@ -15,12 +15,12 @@ from typing import Any, Final, NamedTuple
 
 from cluster.api import Cluster
 from cluster.errors import ClusterError
+from cluster.services.observation import CONTAINER
 from rollouts.observation import Pod
 from rollouts.shadow.records import Record, may_be_record, read_record
 
 _log = logging.getLogger(__name__)
 
-_CONTAINER: Final = "kserve-container"
 _SECONDS: Final = 2.0
 #: How much further back than the last look each one asks, for clocks and whole seconds.
 _OVERLAP_SECONDS: Final = 2.0
@@ -78,7 +78,7 @@ class LogReader:
         A pod that cannot be asked has none; its records come with the next look. Pods that are not among these are
         forgotten.
         """
-        running = [pod for pod in pods if pod.ready or pod.started is not None]
+        running = [pod for pod in pods if pod.runs]
         self._places = {pod.key: self._places[pod.key] for pod in running if pod.key in self._places}
         told = self._executor.map(self._read, running)
         found: dict[str, list[Record]] = {}
@@ -129,7 +129,7 @@ class LogReader:
         lines = self._cluster.log_lines(
             pod.name,
             self._namespace,
-            container=_CONTAINER,
+            container=CONTAINER,
             timestamps=True,
             _request_timeout=(_SECONDS, _SECONDS),
             **words,

@@ -34,14 +34,14 @@ _ITERATIONS: Final = 9
 
 def least_increase(canary: Share, stable: Share, error: float) -> float:
     """Return how far the canary's share lies above the stable version's at least, at all looks, but for ``error``."""
-    if canary.effect is None or stable.effect is None or not canary.part:
+    if canary.effective is None or stable.effective is None or not canary.part:
         return -1.0
     if stable.part and (stable.part == stable.count or not canary.exceeds(stable.value, error)):
         # The bound is not above 0, so where it lies exactly decides nothing: these are simpler.
         errors = divided(error)
         return min(0.0, canary.lower(errors[0]) - stable.upper(errors[1]))
-    canary_part, canary_count = canary.part / canary.effect, canary.count / canary.effect
-    stable_part, stable_count = stable.part / stable.effect, stable.count / stable.effect
+    canary_part, canary_count = canary.effective
+    stable_part, stable_count = stable.effective
     needed = -log(error)
 
     def increase(stable_share: float) -> float:

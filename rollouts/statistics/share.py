@@ -31,31 +31,30 @@ class Share:
         """The measured share; 0 without requests."""
         return self.part / self.count if self.count else 0.0
 
+    @property
+    def effective(self) -> tuple[float, float] | None:
+        """Both numbers as those of independent requests; None where they prove nothing yet."""
+        return None if self.effect is None else (self.part / self.effect, self.count / self.effect)
+
     def lower(self, error: float) -> float:
         """Return what the share is at least, at all looks, but for ``error``."""
-        if self.effect is None:
-            return 0.0
-        return bernoulli.lower(self.part / self.effect, self.count / self.effect, error)
+        return 0.0 if self.effective is None else bernoulli.lower(*self.effective, error)
 
     def upper(self, error: float) -> float:
         """Return what the share is at most, at all looks, but for ``error``."""
-        if self.effect is None:
-            return 1.0
-        return bernoulli.upper(self.part / self.effect, self.count / self.effect, error)
+        return 1.0 if self.effective is None else bernoulli.upper(*self.effective, error)
 
     def exceeds(self, share: float, error: float) -> bool:
         """Return whether it is proven, at all looks but for ``error``, to be above ``share``."""
-        if self.effect is None:
+        if self.effective is None:
             return False
-        part, count = self.part / self.effect, self.count / self.effect
-        return bernoulli.log_evidence_above(part, count, bernoulli.log_odds(share)) >= -log(error)
+        return bernoulli.log_evidence_above(*self.effective, bernoulli.log_odds(share)) >= -log(error)
 
     def falls_below(self, share: float, error: float) -> bool:
         """Return whether it is proven to be below ``share``; the counterpart of ``exceeds``."""
-        if self.effect is None:
+        if self.effective is None:
             return False
-        part, count = self.part / self.effect, self.count / self.effect
-        return bernoulli.log_evidence_below(part, count, bernoulli.log_odds(share)) >= -log(error)
+        return bernoulli.log_evidence_below(*self.effective, bernoulli.log_odds(share)) >= -log(error)
 
 
 def most_increase(canary: Share, stable: Share, error: float) -> float:
