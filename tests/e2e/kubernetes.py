@@ -74,11 +74,11 @@ def restricted_namespace() -> Iterator[Namespace]:
 
 
 def poll(seconds: float, what: str, found: Callable[[], T | None]) -> T:
-    """Return the first result that is neither None nor False; TimeoutError when there is none in time."""
+    """Return the first result that is neither None, False nor empty; TimeoutError when there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
         result = found()
-        if result is not None and result is not False:
+        if result:
             return result
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {seconds} s for {what}")

@@ -140,8 +140,7 @@ def turns(service: RolloutService) -> Seen:
         first = create(f"{service.name}-1", service.name, BETTER, **SLOWLY)
         first.wait_for("Progressing", step=1)
         second = create(f"{service.name}-2", service.name, SLOW, gates={"errors": {"maxIncrease": 0.05}}, **SLOWLY)
-        poll(30, "the second one to wait", lambda: second.phase)
-        waits = second.status()["verdict"], first.phase
+        waits = poll(30, "the second one to wait", lambda: second.status().get("verdict")), first.phase
         first.patch(end="Abort")
         second.wait_for("Progressing", step=1)
         in_turn = first.phase
