@@ -19,7 +19,7 @@ from tests.e2e.use_cases import portside
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 #: By weights alone, the command line's own start in it.
-WARM_SECONDS = 15
+WARM_SECONDS = 30
 #: Steps that are over soon, and limits that a busy machine keeps.
 QUICK = ("--steps=20,50", "--min-requests=60", "--percentile=50", "--max-latency-ratio=3")
 #: Long enough for whatever is done in its first step.
