@@ -3,36 +3,47 @@
 
 import json
 import os
-import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
+from cluster.api_client import CONNECT_SECONDS, api_client
 from cluster.errors import ClusterError
 
 #: Who owns the fields that Portside applies, as Kubernetes records it on every object.
 FIELD_MANAGER: Final = "portside"
+#: How long an API server's answer is waited for, in seconds: as long as it gives a request itself.
+ANSWER_SECONDS: Final = 60.0
 
 Object = dict[str, Any]
 
 
-class ConflictError(ClusterError):
+class RefusedError(ClusterError):
+    """The API server has answered, and does not do what it is asked for; the text says why."""
+
+
+class ConflictError(RefusedError):
     """Somebody else was first: owns a field that was to be applied, has changed the object, or made one of its name."""
 
 
 class Cluster:
     """A Kubernetes API server, reached as ``kubectl`` reaches it.
 
+    Every method raises ClusterError where it does not answer in time; a log that is followed may be silent for as long
+    as it likes.
+
     Args:
         context: A context of the kubeconfig; None takes the current one. Inside a pod without a kubeconfig, the pod's
             service account is used.
+        seconds: How long an answer is waited for.
 
     Raises:
         ClusterError: There is no kubeconfig, no such context, or no API server there.
     """
 
-    def __init__(self, context: str | None = None) -> None:
+    def __init__(self, context: str | None = None, *, seconds: float = ANSWER_SECONDS) -> None:
+        import yaml
         from kubernetes import client, config
         from kubernetes.dynamic import DynamicClient
 
@@ -43,24 +54,35 @@ class Cluster:
                 config.load_incluster_config(client_configuration=settings)
             else:
                 config.load_kube_config(context=context, client_configuration=settings)
-        except config.ConfigException as err:
-            raise ClusterError(f"no usable kubeconfig ({err}); set KUBECONFIG, or name a context of it") from err
+        # Of a file that is no kubeconfig the client says so in errors of every kind.
+        except (config.ConfigException, yaml.YAMLError, OSError, AttributeError, TypeError, ValueError) as err:
+            told = _line(err)
+            raise ClusterError(f"no usable kubeconfig ({told}); set KUBECONFIG, or name a context of it") from err
         # A server that cannot be reached is told at once, not after the client's own minutes of retries.
         settings.retries = False
-        with _told("the cluster"):
-            # What a cluster knows is asked anew each time. The client would keep it in a file that is named after the
-            # address alone, so that the next cluster at that address would be taken for this one: no such file.
-            self._client = DynamicClient(_api_client(settings), cache_file=f"{os.devnull}/none")
         self.server: str = settings.host
+        self._seconds = seconds
+        try:
+            with self._told("the cluster"):
+                # What a cluster knows is asked anew each time. The client would keep it in a file that is named after
+                # the address alone, so that the next cluster at that address would be taken for this one: no such file.
+                self._client = DynamicClient(api_client(settings, seconds), cache_file=f"{os.devnull}/none")
+        # Whatever else answers there tells nothing of what the client looks for.
+        except (AttributeError, KeyError, TypeError, ValueError) as err:
+            raise ClusterError(
+                f"{self.server} is no address of a Kubernetes API server, or something else answers there; is "
+                "KUBECONFIG the cluster's own?"
+            ) from err
 
     def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """Return an object; None when it, its namespace or its whole kind is not there."""
         resource = self._resource(api_version, kind)
-        if resource is None:
+        # No object has such a name; the address that it makes is that of something else, such as of a whole list.
+        if resource is None or not name or "/" in name:
             return None
         from kubernetes.dynamic.exceptions import NotFoundError
 
-        with _told(f"{kind} {name}"):
+        with self._told(f"{kind} {name}"):
             try:
                 return _plain(resource.get(name=name, namespace=namespace))
             except NotFoundError:
@@ -81,7 +103,7 @@ class Cluster:
         resource = self._resource(api_version, kind)
         if resource is None:
             return []
-        with _told(f"{kind} objects"):
+        with self._told(f"{kind} objects"):
             found = resource.get(namespace=namespace, label_selector=labels or None, field_selector=fields or None)
         # Items of a list come without these two, which every other object has.
         return [{"apiVersion": api_version, "kind": kind, **item} for item in _plain(found)["items"]]
@@ -113,7 +135,7 @@ class Cluster:
         resource = self._known(document)
         metadata = document["metadata"]
         words = {"dry_run": "All"} if dry_run else {}
-        with _told(f"{document['kind']} {metadata['name']}"):
+        with self._told(f"{document['kind']} {metadata['name']}"):
             return _plain(
                 self._client.server_side_apply(
                     resource,
@@ -138,7 +160,7 @@ class Cluster:
         """
         resource = self._known(document)
         metadata = document["metadata"]
-        with _told(f"{document['kind']} {metadata['name']}"):
+        with self._told(f"{document['kind']} {metadata['name']}"):
             return _plain(
                 resource.create(body=dict(document), namespace=metadata.get("namespace"), field_manager=manager)
             )
@@ -162,7 +184,7 @@ class Cluster:
             resource = resource.subresources[subresource]
         metadata = document["metadata"]
         words = {} if manager is None else {"field_manager": manager}
-        with _told(f"{document['kind']} {metadata['name']}"):
+        with self._told(f"{document['kind']} {metadata['name']}"):
             return _plain(
                 resource.patch(
                     body=dict(document),
@@ -180,7 +202,7 @@ class Cluster:
             return False
         from kubernetes.dynamic.exceptions import NotFoundError
 
-        with _told(f"{kind} {name}"):
+        with self._told(f"{kind} {name}"):
             try:
                 resource.delete(name=name, namespace=namespace, body={"propagationPolicy": "Background"})
             except NotFoundError:
@@ -202,11 +224,13 @@ class Cluster:
             namespace: Its namespace.
             container: One of its containers; None where it has only one.
             follow: Go on until the container ends.
-            words: What the API takes besides: ``tail_lines``, ``since_seconds``, ``previous``.
+            words: What the API takes besides: ``tail_lines``, ``since_seconds``, ``previous``; and as
+                ``_request_timeout`` how long to connect and to wait for the next bytes, in seconds.
         """
         from kubernetes.client import CoreV1Api
 
-        with _told(f"the log of pod {pod}"):
+        words.setdefault("_request_timeout", (CONNECT_SECONDS, None if follow else self._seconds))
+        with _told(f"the log of pod {pod}", words["_request_timeout"][1] or self._seconds):
             stream: Any = CoreV1Api(self._client.client).read_namespaced_pod_log(
                 pod, namespace, container=container, follow=follow, _preload_content=False, **words
             )
@@ -258,7 +282,7 @@ class Cluster:
         """
         from kubernetes.client import ApiException
 
-        with _told(f"pod {pod}"):
+        with _told(f"pod {pod}", seconds):
             try:
                 answer, status, _ = self._client.client.call_api(
                     f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy/{path}",
@@ -279,12 +303,15 @@ class Cluster:
     def _asked_of_pod(self, pod: str, namespace: str, port: int, path: str, seconds: float) -> bytes:
         from kubernetes.client import CoreV1Api
 
-        with _told(f"pod {pod}"):
+        with _told(f"pod {pod}", seconds):
             answer: Any = CoreV1Api(self._client.client).connect_get_namespaced_pod_proxy_with_path(
                 f"{pod}:{port}", namespace, path, _preload_content=False, _request_timeout=(seconds, seconds)
             )
             body: bytes = answer.data
             return body
+
+    def _told(self, what: str) -> AbstractContextManager[None]:
+        return _told(what, self._seconds)
 
     def _known(self, document: Mapping[str, Any]) -> Any:
         api_version, kind = document["apiVersion"], document["kind"]
@@ -298,26 +325,11 @@ class Cluster:
     def _resource(self, api_version: str, kind: str) -> Any:
         from kubernetes.dynamic.exceptions import ResourceNotFoundError
 
-        with _told("the cluster"):
+        with self._told("the cluster"):
             try:
                 return self._client.resources.get(api_version=api_version, kind=kind)
             except ResourceNotFoundError:
                 return None
-
-
-def _api_client(settings: Any) -> Any:
-    """Return a client that trusts the cluster's authority as ``kubectl`` does.
-
-    From Python 3.13 on, certificates must keep to RFC 5280 in every detail, which those of many clusters do not.
-    """
-    from kubernetes.client import ApiClient
-    from urllib3.util.ssl_ import create_urllib3_context
-
-    api_client = ApiClient(settings)
-    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if settings.verify_ssl else ssl.CERT_NONE)
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    api_client.rest_client.pool_manager.connection_pool_kw["ssl_context"] = context
-    return api_client
 
 
 def _plain(instance: Any) -> Object:
@@ -326,16 +338,23 @@ def _plain(instance: Any) -> Object:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turn the client's errors into one sentence each."""
+def _told(what: str, seconds: float) -> Iterator[None]:
+    """Turn the client's errors into one sentence each.
+
+    Args:
+        what: What is asked for.
+        seconds: How long the answer is waited for.
+    """
     from kubernetes.client import ApiException
-    from urllib3.exceptions import HTTPError
+    from urllib3.exceptions import HTTPError, ReadTimeoutError
 
     try:
         yield
     except ApiException as err:
-        kind = ConflictError if err.status == HTTPStatus.CONFLICT else ClusterError
+        kind = ConflictError if err.status == HTTPStatus.CONFLICT else RefusedError
         raise kind(f"{what}: {_reason(err)}") from err
+    except ReadTimeoutError as err:
+        raise ClusterError(f"{what}: no answer within {seconds:g} s; is the cluster up, and not overloaded?") from err
     except HTTPError as err:
         raise ClusterError(f"{what} cannot be reached ({err}); is the cluster up, and KUBECONFIG its own?") from err
 
@@ -353,4 +372,9 @@ def _reason(err: Any) -> str:
     try:
         return str(json.loads(err.body)["message"])
     except (ValueError, KeyError, TypeError):
-        return f"HTTP {err.status} {err.reason}"
+        return _line(err.reason) if not err.status else f"HTTP {err.status} {err.reason}"
+
+
+def _line(err: object) -> str:
+    """Return what an error says, on one line."""
+    return " ".join(str(err).split())

@@ -4,8 +4,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from cluster.services.artifact_uri import version_of
 from rollouts.phases import Phase
-from rollouts.spec import version_of
 from rollouts.status import Canary, Former, Status
 
 #: The phases in which a header pins a request to a version; in all others one of them has no pods to answer it.

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from cluster.errors import ClusterError
+from cluster.services.artifact_uri import folder_uri, version_of
 from rollouts.errors import SpecError
 
 GROUP: Final = "portside.dev"
@@ -99,7 +101,7 @@ class Rollout:
         uid: The object's.
         created: When it was made.
         service: The InferenceService's name.
-        storage_uri: The new version's artifact, ending in a slash in a bucket.
+        storage_uri: The new version's artifact; a folder in a bucket ends in a slash.
         steps: Shares of the traffic, rising; none: promoted as soon as the canary is ready (and shadowed, if asked).
         gates: What must hold.
         shadow_requests: How many pairs of answers to compare before the first step; 0 shadows nothing.
@@ -143,8 +145,8 @@ def read_rollout(document: Mapping[str, Any]) -> Rollout:
     """Return what a ModelRollout asks for.
 
     Raises:
-        SpecError: A duration cannot be read, or the steps do not rise. (The CRD refuses both, but an object may be
-            older than the rule.)
+        SpecError: A duration cannot be read, the steps do not rise, or KServe cannot read the artifact's URI. (The CRD
+            refuses most of that, but an object may be older than the rule.)
     """
     metadata, spec = document["metadata"], document["spec"]
     steps = tuple(
@@ -154,7 +156,6 @@ def read_rollout(document: Mapping[str, Any]) -> Rollout:
     shares = [step.traffic for step in steps]
     if shares != sorted(set(shares)):
         raise SpecError(f"steps must rise: {', '.join(f'{share} %' for share in shares)}")
-    uri = str(spec["storageUri"])
     end = spec.get("end")
     return Rollout(
         name=metadata["name"],
@@ -162,7 +163,7 @@ def read_rollout(document: Mapping[str, Any]) -> Rollout:
         uid=metadata.get("uid", ""),
         created=datetime.fromisoformat(metadata["creationTimestamp"]),
         service=spec["inferenceService"],
-        storage_uri=f"{uri.rstrip('/')}/" if uri.startswith(("s3://", "gs://")) else uri,
+        storage_uri=_artifact(str(spec["storageUri"])),
         steps=steps,
         gates=_gates(spec.get("gates", {})),
         shadow_requests=spec.get("shadow", {}).get("requests", 0),
@@ -176,11 +177,6 @@ def read_rollout(document: Mapping[str, Any]) -> Rollout:
         end=None if end is None else End(end),
         resumed_step=_whole_number(metadata.get("annotations", {}).get(RESUMED_STEP, "0")),
     )
-
-
-def version_of(storage_uri: str) -> str:
-    """Return an artifact's version as its URI tells it: its last part."""
-    return storage_uri.rstrip("/").rpartition("/")[2] or "?"
 
 
 def label_of(version: str) -> str:
@@ -198,6 +194,13 @@ def parse_duration(text: str) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise SpecError(f"{text!r} is not a duration, such as 30m, 1h30m or 45s")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def _artifact(uri: str) -> str:
+    try:
+        return folder_uri(uri)
+    except ClusterError as err:
+        raise SpecError(f"spec.storageUri: {err}") from err
 
 
 def _seconds(spec: Mapping[str, Any], key: str, default: float) -> float:

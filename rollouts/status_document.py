@@ -6,12 +6,13 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
+from cluster.services.artifact_uri import version_of
 from rollouts.gates.result import GateResult
 from rollouts.kubernetes_time import kubernetes_time
 from rollouts.measurements.evidence import Evidence
 from rollouts.phases import Phase
 from rollouts.shadow.pairs import Pairs
-from rollouts.spec import Rollout, version_of
+from rollouts.spec import Rollout
 from rollouts.status import Canary, Decision, Former, Status
 
 #: Moments that people read, by what the object calls them; all others are in ``state``.

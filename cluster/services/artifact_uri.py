@@ -36,5 +36,12 @@ def folder_uri(uri: str) -> str:
         raise ClusterError(f"{uri}: KServe reads no {scheme}:// (it reads {known})")
     if not rest.strip("/") or any(character.isspace() for character in uri):
         raise ClusterError(f"{uri} names no artifact: give the URI of its folder, such as s3://models/spam/1.0.0")
-    is_folder = scheme in _BUCKETS and not uri.endswith(("/", *ARCHIVES))
-    return f"{uri}/" if is_folder else uri
+    is_folder = scheme in _BUCKETS and not uri.endswith(ARCHIVES)
+    return f"{uri.rstrip('/')}/" if is_folder else uri
+
+
+def version_of(uri: str) -> str:
+    """Return an artifact's version as its URI tells it: its last part, without an archive's ending; else ``?``."""
+    last = uri.rstrip("/").rpartition("/")[2]
+    ending = next((each for each in ARCHIVES if last.endswith(each)), "")
+    return last.removesuffix(ending) or "?"

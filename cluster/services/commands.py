@@ -139,8 +139,8 @@ def _print_objects(service: Any) -> None:
 
 def _await(cluster: Any, service: Any, changed: bool, *, seconds: float | None, as_json: bool) -> None:
     from cluster.services.address import gateway_address
+    from cluster.services.artifact_uri import version_of
     from cluster.services.deploying import Outcome, wait
-    from cluster.services.observation import version_of
 
     title = f"{service.name} {version_of(service.artifact)}"
     _LOG.info("%s: %s", title, "applied" if changed else "nothing to change")

@@ -157,11 +157,6 @@ def source_of(pod: Mapping[str, Any]) -> str:
     return _annotation(pod, _SOURCE)
 
 
-def version_of(uri: str) -> str:
-    """Return an artifact's version as its URI tells it: its last part."""
-    return uri.rstrip("/").rpartition("/")[2] or "?"
-
-
 def _observed(
     service: Object,
     made: Mapping[tuple[str, str], Sequence[Object]],

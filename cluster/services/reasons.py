@@ -9,9 +9,10 @@ from typing import Any, Final
 from cluster.api import Object
 from cluster.names import GATEWAY
 from cluster.readiness import condition, is_ready, is_taken_up
+from cluster.services.artifact_uri import version_of
 from cluster.services.last_words import in_one_line, last_words
 from cluster.services.objects import HTTP_ROUTE
-from cluster.services.observation import INITIALIZER, Observed, source_of, version_of
+from cluster.services.observation import INITIALIZER, Observed, source_of
 
 _IMAGE_FAILURES: Final = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 #: A first failed pull may be the registry's mood; these are past it.

@@ -9,8 +9,9 @@ from cluster.api import Cluster, Object
 from cluster.errors import ClusterError
 from cluster.readiness import is_ready
 from cluster.services.address import gateway_address, hostname_of
+from cluster.services.artifact_uri import version_of
 from cluster.services.objects import HTTP_ROUTE
-from cluster.services.observation import Observed, observe, source_of, unknown_service, version_of
+from cluster.services.observation import Observed, observe, source_of, unknown_service
 from cluster.services.reasons import explain, sentence
 
 _HEADS: Final = ("SERVICE", "READY", "VERSION", "REPLICAS", "TRAFFIC", "ADDRESS")

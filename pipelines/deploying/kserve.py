@@ -11,11 +11,11 @@ from urllib.parse import quote
 from cluster import Cluster, ClusterError
 from cluster.readiness import is_ready
 from cluster.services.address import gateway_address, hostname_of
-from cluster.services.artifact_uri import folder_uri
+from cluster.services.artifact_uri import folder_uri, version_of
 from cluster.services.deploying import apply, wait
 from cluster.services.deployment_plan import Choices, plan
 from cluster.services.objects import HTTP_ROUTE, INFERENCE_SERVICE, Service, service_of
-from cluster.services.observation import observe, version_of
+from cluster.services.observation import observe
 from cluster.services.reasons import explain
 from cluster.services.undeploying import find, remove
 from pipelines.deploying.answers import wrong_answer

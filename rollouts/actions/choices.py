@@ -4,6 +4,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from rollouts.decision.promoting import PREVIOUS
 from rollouts.observation import Service
 
 _MODE: Final = "serving.kserve.io/deploymentMode"
@@ -13,6 +14,8 @@ _VISIBILITY: Final = "networking.kserve.io/visibility"
 _LOCAL: Final = "cluster-local"
 _LOG_PREDICTIONS: Final = "PREDICTOR_LOG_PREDICTIONS"
 _STANDARD_OUTPUT: Final = "-"
+#: KServe labels pods ``app: isvc.SERVICE-CANARY-predictor``, and a label's value has 63 characters at most.
+_LONGEST_NAME: Final = 63 - len(f"isvc.-{PREVIOUS}-predictor")
 
 
 def choices_of(service: Mapping[str, Any], own_canaries: Collection[str]) -> Service:
@@ -53,4 +56,13 @@ def _unfit(service: Mapping[str, Any]) -> str | None:
         )
     if not service["spec"].get("predictor", {}).get("model", {}).get("storageUri"):
         return f"{name} has no predictor.model.storageUri, which is what a rollout changes"
-    return None
+    return _too_long(name)
+
+
+def _too_long(name: str) -> str | None:
+    if len(name) <= _LONGEST_NAME:
+        return None
+    return (
+        f"{name} has {len(name)} characters, and its canary's pods a label with its name in it that has no room for "
+        f"more than {_LONGEST_NAME}: make it anew under a shorter one"
+    )

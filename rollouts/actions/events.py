@@ -13,10 +13,13 @@ from rollouts.status import Decision
 
 #: Phases that nobody wishes for.
 _WARNINGS: Final = frozenset({Phase.REVERTING, Phase.REVERTED, Phase.INCONCLUSIVE, Phase.REFUSED})
+#: What keeps a rollout from going on, whatever its phase.
+_TROUBLES: Final = frozenset({"NotDone", "Unreadable"})
 #: What a user or another rollout wished for.
 _WISHED: Final = frozenset({"Aborted", "Replaced", "RolledBack"})
-#: Kubernetes' own limit.
+#: Kubernetes' own limits.
 _MOST_CHARACTERS: Final = 1024
+_LONGEST_NAME: Final = 253
 
 
 def record(cluster: Cluster, rollout: Rollout, decision: Decision) -> None:
@@ -28,12 +31,13 @@ def record(cluster: Cluster, rollout: Rollout, decision: Decision) -> None:
         decision: The decision.
     """
     time = kubernetes_time(decision.time)
+    # Named after its moment, so that a controller that was killed in between does not tell it twice.
+    moment = f".{int(decision.time.timestamp() * 1e6):x}.{decision.reason.lower()}"
     document = {
         "apiVersion": "v1",
         "kind": "Event",
-        # Named after its moment, so that a controller that was killed in between does not tell it twice.
         "metadata": {
-            "name": f"{rollout.name}.{int(decision.time.timestamp() * 1e6):x}.{decision.reason.lower()}",
+            "name": f"{rollout.name[: _LONGEST_NAME - len(moment)].rstrip('.-')}{moment}",
             "namespace": rollout.namespace,
         },
         "involvedObject": {
@@ -45,7 +49,7 @@ def record(cluster: Cluster, rollout: Rollout, decision: Decision) -> None:
         },
         "reason": decision.reason,
         "message": decision.message[:_MOST_CHARACTERS],
-        "type": "Warning" if decision.phase in _WARNINGS and decision.reason not in _WISHED else "Normal",
+        "type": _kind(decision),
         "source": {"component": MANAGER},
         "reportingComponent": MANAGER,
         "firstTimestamp": time,
@@ -54,3 +58,8 @@ def record(cluster: Cluster, rollout: Rollout, decision: Decision) -> None:
     }
     with suppress(ConflictError):
         cluster.create(document, manager=MANAGER)
+
+
+def _kind(decision: Decision) -> str:
+    is_bad = decision.phase in _WARNINGS and decision.reason not in _WISHED
+    return "Warning" if is_bad or decision.reason in _TROUBLES else "Normal"

@@ -17,8 +17,14 @@ def ahead_of(rollout: Rollout, others: Iterable[Object]) -> str | None:
         rollout: The one that is to begin.
         others: All ModelRollouts of its namespace; itself may be among them.
     """
+    # One that has begun is ahead of its elders too: times are told in whole seconds, and names are no times.
     return next(
-        (_name(each) for each in _of_service(rollout, others) if _is_older(each, rollout) and _acts(each)), None
+        (
+            _name(each)
+            for each in _of_service(rollout, others)
+            if _has_begun(each) or (_is_older(each, rollout) and not _is_ended(each))
+        ),
+        None,
     )
 
 
@@ -28,13 +34,13 @@ def replacing(rollout: Rollout, others: Iterable[Object], *, promoted: bool = Fa
     Args:
         rollout: The one that is under way.
         others: All ModelRollouts of its namespace; itself may be among them.
-        promoted: Whether it only keeps the former version running: then any later rollout comes in its place.
+        promoted: Whether it only keeps the former version running: then any other rollout comes in its place.
     """
     return next(
         (
             _name(each)
             for each in _of_service(rollout, others)
-            if not _is_older(each, rollout) and (promoted or _replaces(each)) and not _is_ended(each)
+            if not _is_ended(each) and (promoted or (not _is_older(each, rollout) and _replaces(each)))
         ),
         None,
     )
@@ -57,10 +63,10 @@ def _is_older(document: Mapping[str, Any], rollout: Rollout) -> bool:
     return _age(document) < (kubernetes_time(rollout.created), rollout.name)
 
 
-def _acts(document: Mapping[str, Any]) -> bool:
-    """Return whether a rollout has something to say about the cluster, or will have."""
+def _has_begun(document: Mapping[str, Any]) -> bool:
+    """Return whether a rollout has something to say about the cluster, even though it may have ended."""
     state = document.get("status", {}).get("state") or {}
-    return not _is_ended(document) or (state.get("former") is not None and not state.get("released", False))
+    return state.get("former") is not None and not state.get("released", False)
 
 
 def _is_ended(document: Mapping[str, Any]) -> bool:

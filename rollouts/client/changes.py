@@ -49,7 +49,9 @@ def promote(cluster: Cluster, report: Report) -> str:
     _check_under_way(report)
     if report.phase in _NO_WAY_BACK:
         raise ClusterError(f"{report.rollout} cannot be promoted: it is {report.phase}")
-    _patch(cluster, report, {"spec": {"end": End.PROMOTE}})
+    # One that waits before it has begun would go on waiting.
+    waits = report.paused and report.started is None
+    _patch(cluster, report, {"spec": {"end": End.PROMOTE, **({"paused": False} if waits else {})}})
     return (
         f"{report.rollout} is promoted whatever its gates say: {report.service} is brought to {report.version} pod by "
         f"pod; {_watch_line(report)}"

@@ -8,12 +8,13 @@ from typing import Final
 
 from cluster.api import Cluster
 from cluster.errors import ClusterError
+from cluster.services.artifact_uri import version_of
 from rollouts.client.changes import abort, go_back
 from rollouts.client.listing import foremost, rollouts_of, storage_uri_of
 from rollouts.client.manifest import free_name, manifest, sibling
 from rollouts.client.report import Report
 from rollouts.phases import ENDED, Phase
-from rollouts.spec import WhenBusy, version_of
+from rollouts.spec import WhenBusy
 
 #: What is kept warm must outlast the request that goes back to it.
 _MARGIN: Final = timedelta(seconds=10)
@@ -45,7 +46,8 @@ def roll_back(cluster: Cluster, namespace: str, service: str, version: str | Non
         cluster: Where it is.
         namespace: Its namespace.
         service: The InferenceService.
-        version: Where to; None aborts a rollout that is under way, else goes to the version before the present one.
+        version: Where to; None aborts a rollout that is under way, and so does the version that it has begun from;
+            else None goes to the version before the present one.
 
     Raises:
         ClusterError: There is no such service, nothing to go back to, or the cluster refuses.
@@ -54,9 +56,16 @@ def roll_back(cluster: Cluster, namespace: str, service: str, version: str | Non
     reports = rollouts_of(cluster, namespace, service)
     under_way = [each for each in reports if each.under_way]
     if version is None and under_way:
-        return _aborted(cluster, under_way, present)
+        first = foremost(under_way)
+        return _on_its_way(first) if first.rollback else _aborted(cluster, under_way, present)
     brought = _brought(reports, present)
     target = sibling(present, version) if version is not None else _former(brought, present, service)
+    for each in under_way:
+        if each.rollback and each.storage_uri.rstrip("/") == target.rstrip("/"):
+            return _on_its_way(each)
+        # What is begun leads there by being aborted, whatever the service says while it is promoted.
+        if each.started is not None and each.former_uri.rstrip("/") == target.rstrip("/"):
+            return _aborted(cluster, under_way, present)
     if target.rstrip("/") == present.rstrip("/"):
         raise ClusterError(f"{service} serves {version_of(present)} already")
     if brought is not None and not under_way and _is_warm(brought, target):
@@ -66,11 +75,13 @@ def roll_back(cluster: Cluster, namespace: str, service: str, version: str | Non
     return _rolled_out(cluster, namespace, service, target, reports)
 
 
+def _on_its_way(report: Report) -> Rollback:
+    told = f"{report.service} is on its way back to {report.version} already, by {report.rollout}"
+    return Rollback(report.rollout, report.version, ENDED, Phase.PROMOTED, told)
+
+
 def _aborted(cluster: Cluster, under_way: Sequence[Report], present: str) -> Rollback:
     first = foremost(under_way)
-    if first.rollback:
-        told = f"{first.service} is on its way back to {first.version} already, by {first.rollout}"
-        return Rollback(first.rollout, first.version, ENDED, Phase.PROMOTED, told)
     for each in under_way:
         if each.phase is not Phase.REVERTING:
             abort(cluster, each)
@@ -111,7 +122,7 @@ def _rolled_out(cluster: Cluster, namespace: str, service: str, target: str, rep
         "force": True,
     }
     name = free_name(service, target, reports)
-    cluster.apply(manifest(name, namespace, spec, rollback=True))
+    cluster.create(manifest(name, namespace, spec, rollback=True))
     replaced = ", ".join(each.rollout for each in reports if each.under_way)
     instead = f" in place of {replaced}" if replaced else ""
     told = f"{service} goes back to {version_of(target)} as soon as its pods are ready, by rollout {name}{instead}"

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from cluster.api import Object
 from cluster.errors import ClusterError
-from cluster.services.artifact_uri import ARCHIVES, folder_uri
+from cluster.services.artifact_uri import ARCHIVES, folder_uri, version_of
 from rollouts.client.report import ROLLBACK_LABEL, Report
-from rollouts.spec import MODEL_ROLLOUT, label_of, version_of
+from rollouts.spec import MODEL_ROLLOUT, label_of
 
 #: What must hold where a user says nothing: the limits of docs/rollouts.md's first example.
 USUAL_GATES: Final[Mapping[str, Mapping[str, float]]] = {

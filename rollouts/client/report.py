@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from cluster.services.artifact_uri import version_of
 from rollouts.gates.result import GateResult
 from rollouts.phases import ENDED, Phase
 from rollouts.shadow.pairs import Pairs
-from rollouts.spec import DEFAULT_STEPS, GROUP, version_of
+from rollouts.spec import DEFAULT_STEPS, GROUP
 from rollouts.status import Decision
 
 #: On rollouts that were made to go back, so that going back again does not lead to what was left.
@@ -122,7 +123,8 @@ def report_of(document: Mapping[str, Any]) -> Report:
         verdict=status.get("verdict") or "",
         paused=bool(spec.get("paused")),
         rollback=(metadata.get("labels") or {}).get(ROLLBACK_LABEL) == "true",
-        kept_until=_time(status, "keptUntil"),
+        # It may have been given up before, to make room for another rollout.
+        kept_until=_time(status, "keptUntil") if state.get("canary") else None,
         created=datetime.fromisoformat(metadata["creationTimestamp"]),
         started=_time(status, "startedAt"),
         exposed=_time(status, "exposedAt"),

@@ -32,6 +32,9 @@ def read_spec(path: Path, service: str) -> dict[str, Any]:
     spec = document.get("spec") if "kind" in document else document
     if not isinstance(spec, dict):
         raise SpecError(f"{path} holds a {KIND} without a spec")
+    gates = spec.get("gates") or {}
+    if not isinstance(gates, dict) or not all(isinstance(gate, dict | None) for gate in gates.values()):
+        raise SpecError(f"{path} has gates without fields: each is such as errors: {{maxIncrease: 0.005}}")
     named = spec.get("inferenceService", service)
     if named != service:
         raise SpecError(f"{path} is a rollout of {named}, not of {service}")

@@ -63,7 +63,8 @@ def start(
     if dry_run:
         _print(document)
         return
-    cluster.apply(document)
+    # Another of its name may have been made meanwhile, and is not written over.
+    cluster.create(document)
     _started(cluster, document, busy, watch=watch, as_json=as_json)
 
 
@@ -104,18 +105,19 @@ def _started(cluster: Any, document: Any, busy: Sequence[Any], *, watch: bool, a
         end_with(report, as_json=as_json)
     if as_json:
         made = {"rollout": name, "namespace": metadata["namespace"], "service": spec["inferenceService"]}
-        click.echo(json.dumps({**made, "storage_uri": spec["storageUri"], "waits_for": [x.rollout for x in busy]}))
+        waits_for = [each.rollout for each in busy if each.under_way]
+        click.echo(json.dumps({**made, "storage_uri": spec["storageUri"], "waits_for": waits_for}))
     else:
         click.echo(f"{told}\n  portside rollout status {name} --watch")
 
 
 def _behind(busy: Sequence[Any], *, replaces: bool) -> str:
     """Return what becomes of the rollouts before it, in words that go after what is told of itself."""
-    if not busy:
-        return ""
-    names = ", ".join(each.rollout for each in busy)
-    if replaces:
-        return f", in place of {names}"
-    if any(each.under_way for each in busy):
-        return f", once {names} has ended"
-    return f", once {names} does not keep {busy[0].former_version} running any more; --replace does not wait"
+    under_way = [each.rollout for each in busy if each.under_way]
+    if under_way:
+        names = ", ".join(under_way)
+        has = "has" if len(under_way) == 1 else "have"
+        return f", in place of {names}" if replaces else f", once {names} {has} ended"
+    # Any later rollout has it give that version up, at once.
+    kept = [f"{each.rollout} keeps {each.former_version} running no longer" for each in busy]
+    return f"; {', '.join(kept)}" if kept else ""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from cluster.api import Cluster
+from cluster.api import Cluster, RefusedError
 from cluster.errors import ClusterError
 from rollouts.controller.feed import feed
 from rollouts.controller.health import HealthServer
@@ -52,7 +52,20 @@ def run(environ: Mapping[str, str]) -> None:
     cluster = Cluster()
     if not cluster.knows(*MODEL_ROLLOUT):
         raise ClusterError("the cluster does not know ModelRollout; apply manifests/controllers/rollouts")
+    for namespace in settings.namespaces:
+        _check_sight(cluster, namespace)
     _Controller(settings, cluster).work()
+
+
+def _check_sight(cluster: Cluster, namespace: str) -> None:
+    """Raise ClusterError where rollouts may not be seen, which kopf would try for a minute, and then end in a fault."""
+    try:
+        cluster.objects(*MODEL_ROLLOUT, namespace)
+    except RefusedError as err:
+        raise ClusterError(
+            f"namespace {namespace}: {err}; has the controller a Role and a RoleBinding there, like those of "
+            "manifests/controllers/rollouts?"
+        ) from err
 
 
 class _Controller:

@@ -41,11 +41,13 @@ class Telling:
         for decision in new:
             _log.info("%s: %s: %s", key, decision.phase, decision.message)
         for decision in (*self._told_by_nobody(key, before), *new):
-            try:
-                record(self._cluster, rollout, decision)
-            except ClusterError as err:
-                _log.warning("%s: an Event could not be written: %s", key, err)
+            self._record(key, rollout, decision)
         self._known.add(key)
+
+    def refusal(self, key: Key, rollout: Rollout, status: Status, sentence: str) -> None:
+        """Tell a rollout's user what the cluster does not let be done, once as long as it stays the same."""
+        if self._troubles.get(key) != sentence:
+            self._record(key, rollout, Decision(datetime.now(UTC), status.phase, "NotDone", sentence))
 
     def trouble(self, key: Key, sentence: str) -> None:
         """Tell why a look ended early, once as long as it stays the same."""
@@ -62,6 +64,12 @@ class Telling:
         """Forget a rollout that has ended."""
         self._troubles.pop(key, None)
         self._known.discard(key)
+
+    def _record(self, key: Key, rollout: Rollout, decision: Decision) -> None:
+        try:
+            record(self._cluster, rollout, decision)
+        except ClusterError as err:
+            _log.warning("%s: an Event could not be written: %s", key, err)
 
     def _told_by_nobody(self, key: Key, before: Status) -> list[Decision]:
         """Return the decisions of which the controller before this one may have told nobody any more."""

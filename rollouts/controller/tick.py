@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from cluster.api import Cluster, ConflictError, Object
+from cluster.api import Cluster, ConflictError, Object, RefusedError
 from cluster.errors import ClusterError
 from rollouts.actions.act import act
 from rollouts.actions.observe import observe
@@ -23,6 +23,7 @@ from rollouts.controller.neighbours import Neighbours
 from rollouts.controller.schedule import Key
 from rollouts.controller.shadows import Shadows
 from rollouts.controller.telling import Telling
+from rollouts.controller.unreadable import as_far_as_told, stands_still, with_trouble
 from rollouts.decision import decide
 from rollouts.desired import desired
 from rollouts.errors import SpecError
@@ -102,25 +103,27 @@ class Tick:
         if document is None or not is_under_way(document):
             return None
         before = read_status(document.get("status"))
-        now = datetime.now(UTC)
-        try:
-            rollout = read_rollout(document)
-        except SpecError as err:
-            # Too late to refuse one that has begun, by rules that were others then.
-            if before.former is not None:
-                raise
-            rollout = _as_far_as_told(document)
-            after = before.decide(now, Phase.REFUSED, "Refused", str(err), ended=now)
+        rollout, wrong = _read(document)
+        if wrong is not None and before.former is None:
+            now = datetime.now(UTC)
+            after = before.decide(now, Phase.REFUSED, "Refused", wrong, ended=now)
         else:
             if "deletionTimestamp" in document["metadata"]:
                 rollout, before = _ending(rollout, before)
-            after = self._decided(key, rollout, before)
+            after = self._decided(key, rollout, before, wrong)
         if self._may_act():
             self._carry_out(key, document, rollout, before, after)
         hurried = after.phase is Phase.REVERTING and after.zero_traffic is None
         return min(_IN_A_HURRY, self._seconds) if hurried else self._seconds
 
-    def _decided(self, key: Key, rollout: Rollout, before: Status) -> Status:
+    def _decided(self, key: Key, rollout: Rollout, before: Status, wrong: str | None) -> Status:
+        if wrong is None:
+            return self._seen(key, rollout, before)
+        after = before if stands_still(rollout, before) else self._seen(key, rollout, before)
+        return with_trouble(rollout, before, after, wrong, datetime.now(UTC))
+
+    def _seen(self, key: Key, rollout: Rollout, before: Status) -> Status:
+        """Return what a rollout has come to by what a look at the cluster shows."""
         seen = observe(self._cluster, rollout, before, self._source, self._neighbours.of(key))
         if before.mirror:
             seen = replace(seen, pairs=self._shadows.look(key, rollout.service, seen))
@@ -138,6 +141,11 @@ class Tick:
             # The status may have taken long to write.
             if self._may_act():
                 act(self._cluster, rollout, wanted)
+        except ConflictError:
+            raise
+        except RefusedError as err:
+            self._telling.refusal(key, rollout, after, str(err))
+            raise
         finally:
             self._telling.decisions(key, rollout, before, after)
         if after.done and has_finalizer(document):
@@ -158,24 +166,19 @@ class Tick:
         )
 
 
+def _read(document: Object) -> tuple[Rollout, str | None]:
+    """Return what a rollout asks for, and None; or as far as it is told, and why it cannot be read."""
+    try:
+        return read_rollout(document), None
+    except SpecError as err:
+        return as_far_as_told(document), str(err)
+
+
 def _ending(rollout: Rollout, status: Status) -> tuple[Rollout, Status]:
     """Return a rollout whose object is being deleted as one that is to end: by reverting, unless it was promoted."""
     if status.phase is Phase.PROMOTED:
         return rollout, replace(status, warm_until=None)
     return replace(rollout, end=End.ABORT), status
-
-
-def _as_far_as_told(document: Object) -> Rollout:
-    """Return a rollout that cannot be read, for what is said about it."""
-    metadata, spec = document["metadata"], document["spec"]
-    return Rollout(
-        name=metadata["name"],
-        namespace=metadata["namespace"],
-        uid=metadata["uid"],
-        created=datetime.fromisoformat(metadata["creationTimestamp"]),
-        service=str(spec.get("inferenceService", "")),
-        storage_uri=str(spec.get("storageUri", "")),
-    )
 
 
 def _head(document: Object) -> Object:

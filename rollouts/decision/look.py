@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
+from cluster.services.artifact_uri import version_of
 from rollouts.measurements.snapshot import Snapshot
 from rollouts.observation import Pod, Seen
 from rollouts.phases import Phase
-from rollouts.spec import Rollout, version_of
+from rollouts.spec import Rollout
 from rollouts.status import Status
 
 

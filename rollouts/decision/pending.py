@@ -3,13 +3,13 @@
 
 from dataclasses import replace
 
+from cluster.services.artifact_uri import version_of
 from rollouts.decision.canary import canary_name, replicas_for
 from rollouts.decision.ending import Cause, called_off, late, reverted
 from rollouts.decision.look import Look
 from rollouts.decision.measuring import after_ready
 from rollouts.observation import Service
 from rollouts.phases import Phase
-from rollouts.spec import version_of
 from rollouts.status import Canary, Former, Status
 from rollouts.version_order import is_newer
 

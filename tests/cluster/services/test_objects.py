@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cluster.services.artifact_uri import folder_uri
+from cluster.services.artifact_uri import folder_uri, version_of
 from cluster.services.objects import Service, objects, service_of
 from tests.manifests.rendering import MANIFESTS, NAMES, needs_kubectl, render
 
@@ -81,9 +81,23 @@ def test_a_promoted_predictor_keeps_its_backend() -> None:
     [
         ("s3://models/iris/1.0.0", "s3://models/iris/1.0.0/"),
         ("gs://models/iris/1.0.0/", "gs://models/iris/1.0.0/"),
+        ("s3://models/iris/1.0.0//", "s3://models/iris/1.0.0/"),
         ("s3://models/iris-1.0.0.tgz", "s3://models/iris-1.0.0.tgz"),
         ("pvc://models/iris/1.0.0", "pvc://models/iris/1.0.0"),
     ],
 )
 def test_a_folder_of_a_bucket_ends_with_a_slash(uri: str, given: str) -> None:
     assert folder_uri(uri) == given
+
+
+@pytest.mark.parametrize(
+    ("uri", "version"),
+    [
+        ("s3://models/iris/1.0.0/", "1.0.0"),
+        ("s3://models/iris/1.1.0-rc1", "1.1.0-rc1"),
+        ("https://models.example/iris/1.0.0.tar.gz", "1.0.0"),
+        ("s3://models/iris/1.0.0.zip", "1.0.0"),
+    ],
+)
+def test_a_version_is_told_by_a_uris_last_part(uri: str, version: str) -> None:
+    assert version_of(uri) == version

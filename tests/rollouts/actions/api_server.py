@@ -111,15 +111,15 @@ def cluster_at(state: Kubernetes, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def serve(state: Kubernetes) -> None:
     """Put the service there, without a canary."""
     state.put(
-        inference_service(), *(_defaulted(route) for route in objects(Service("iris", "models", "h", FORMER))[-2:])
+        inference_service(), *(defaulted(route) for route in objects(Service("iris", "models", "h", FORMER))[-2:])
     )
-    state.put(*_of_version(STABLE, FORMER, 2))
+    state.put(*of_version(STABLE, FORMER, 2))
 
 
 def serve_canary(state: Kubernetes, traffic: int = 0) -> None:
     """Put there what KServe makes of the canary's entry."""
     state.put(inference_service(entry(1, traffic), written=WRITTEN, minReplicas=3))
-    state.put(*_of_version(CANARY, NEW, 1))
+    state.put(*of_version(CANARY, NEW, 1))
     state.put({"apiVersion": "v1", "kind": "Service", "metadata": {"name": CANARY, "namespace": "models"}})
     labels = {"serving.kserve.io/inferenceservice": "iris"}
     for name in (STABLE, CANARY):
@@ -127,7 +127,7 @@ def serve_canary(state: Kubernetes, traffic: int = 0) -> None:
         state.put({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata})
 
 
-def _of_version(backend: str, source: str, pods: int) -> list[dict[str, Any]]:
+def of_version(backend: str, source: str, pods: int) -> list[dict[str, Any]]:
     made = [
         {"apiVersion": "apps/v1", "kind": "Deployment", **deployment(backend, source, replicas=pods)},
         {"apiVersion": "apps/v1", "kind": "ReplicaSet", **replica_set(backend)},
@@ -139,7 +139,7 @@ def _of_version(backend: str, source: str, pods: int) -> list[dict[str, Any]]:
     return made
 
 
-def _defaulted(route: dict[str, Any]) -> dict[str, Any]:
+def defaulted(route: dict[str, Any]) -> dict[str, Any]:
     """Return a route as the API server and the Gateway complete it."""
     accepted = [{"type": kind, "status": "True", "observedGeneration": 1} for kind in ("Accepted", "ResolvedRefs")]
     route["status"] = {"parents": [{"parentRef": {"name": "portside"}, "conditions": accepted}]}

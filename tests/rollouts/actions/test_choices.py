@@ -32,6 +32,13 @@ def test_predictions_count_as_logged_where_they_can_be_read(value: str, logs: bo
     assert choices_of(inference_service(model=model), set()).logs_predictions is logs
 
 
+def test_the_longest_name_leaves_room_for_the_label_of_the_kept_version() -> None:
+    service = inference_service()
+    service["metadata"]["name"] = "s" * 39
+    assert choices_of(service, set()).unfit is None
+    assert len(f"isvc.{'s' * 39}-previous-predictor") == 63
+
+
 @pytest.mark.parametrize(
     ("metadata", "predictor", "unfit"),
     [
@@ -44,8 +51,9 @@ def test_predictions_count_as_logged_where_they_can_be_read(value: str, logs: bo
             "is stopped",
         ),
         ({}, {"model": {}}, "no predictor.model.storageUri"),
+        ({"name": "s" * 40}, {}, "has 40 characters, and its canary's pods a label with its name in it that has no"),
     ],
-    ids=["serverless", "routes of KServe", "deleted", "stopped", "no model"],
+    ids=["serverless", "routes of KServe", "deleted", "stopped", "no model", "a long name"],
 )
 def test_a_service_that_cannot_be_rolled_out_says_why(
     metadata: dict[str, Any], predictor: dict[str, Any], unfit: str

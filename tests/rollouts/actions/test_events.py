@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decisions as Events about the ModelRollout."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -49,6 +50,21 @@ def test_a_decision_is_told_once(kubernetes: Cluster) -> None:
 def test_what_nobody_wishes_for_is_a_warning(kubernetes: Cluster, phase: Phase, kind: str) -> None:
     record(kubernetes, ROLLOUT, Decision(NOW, phase, str(phase), "why"))
     assert [event["type"] for event in kubernetes.objects("v1", "Event", "models")] == [kind]
+
+
+@pytest.mark.parametrize("reason", ["NotDone", "Unreadable"])
+def test_what_keeps_a_rollout_from_going_on_is_a_warning(kubernetes: Cluster, reason: str) -> None:
+    record(kubernetes, ROLLOUT, Decision(NOW, Phase.PROGRESSING, reason, "why"))
+    assert [event["type"] for event in kubernetes.objects("v1", "Event", "models")] == ["Warning"]
+
+
+def test_a_rollout_of_the_longest_name_has_events_too(kubernetes: Cluster) -> None:
+    rollout = replace(ROLLOUT, name="r" * 253)
+    for reason in ("Started", "Step"):
+        record(kubernetes, rollout, Decision(NOW, Phase.PROGRESSING, reason, "why"))
+    events = kubernetes.objects("v1", "Event", "models")
+    assert [len(event["metadata"]["name"]) for event in events] == [253, 253]
+    assert {event["involvedObject"]["name"] for event in events} == {rollout.name}
 
 
 def test_a_long_message_is_cut(kubernetes: Cluster) -> None:

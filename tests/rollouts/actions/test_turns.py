@@ -47,6 +47,8 @@ KEPT = {"former": {"storage_uri": "s3://models/spam/1.0.0/"}, "released": False}
         (other("c"), False),
         (other("b"), False),
         (other("a", 1), False),
+        (other("c", phase="Pending", state=KEPT), True),
+        (other("c", phase="Promoted", state=RELEASED), False),
     ],
     ids=[
         "older, not yet seen",
@@ -60,6 +62,8 @@ KEPT = {"former": {"storage_uri": "s3://models/spam/1.0.0/"}, "released": False}
         "of the same second, by name after",
         "itself",
         "younger",
+        "of the same second, by name after, but begun",
+        "of the same second, by name after, and done",
     ],
 )
 def test_a_rollout_waits_for_older_ones(document: dict[str, Any], waits: bool) -> None:
@@ -96,4 +100,8 @@ def test_one_that_is_being_deleted_replaces_nothing() -> None:
 def test_a_promoted_rollout_that_keeps_the_former_version_makes_room_for_any_later_one() -> None:
     assert replacing(SELF, [other("c", 1)], promoted=True) == "c"
     assert replacing(SELF, [other("c", 1, phase="Refused")], promoted=True) is None
-    assert replacing(SELF, [older()], promoted=True) is None
+    assert replacing(SELF, [older(phase="Reverted")], promoted=True) is None
+
+
+def test_a_promoted_rollout_makes_room_for_one_of_its_second_that_comes_before_it_by_name() -> None:
+    assert replacing(SELF, [other("a", phase="Pending")], promoted=True) == "a"

@@ -23,6 +23,10 @@ BUCKET = "s3://models/spam"
 _looks: Counter[str] = Counter()
 
 
+def tried(document: Object) -> None:
+    """Is told of what was tried in a dry run; a test may do something at that moment."""
+
+
 class _Handler(kubernetes_server._Handler):
     def do_GET(self) -> None:  # noqa: N802 (the library's name)
         super().do_GET()
@@ -37,7 +41,16 @@ class _Handler(kubernetes_server._Handler):
         if refusals:
             self._answer(422, {"kind": "Status", "message": refusals.pop(0)})
         else:
+            tried(document)
             self._answer(200, document)
+
+    def do_POST(self) -> None:  # noqa: N802 (likewise)
+        document = yaml.safe_load(self.rfile.read(int(self.headers["Content-Length"])))
+        key = self.kubernetes._key(document)
+        if key in self.kubernetes.objects:
+            self._answer(409, {"kind": "Status", "message": f"{key[1]} {key[3]} already exists"})
+        else:
+            self._answer(201, self.kubernetes.write("create", key, document["kind"], document))
 
 
 @contextmanager

@@ -50,7 +50,20 @@ DONE: dict[str, Done] = {
         {"end": "Promote"},
         "spam-1-1-0 is promoted whatever its gates say: spam is brought to 1.1.0 pod by pod",
     ),
-    "promote from a pause": ("promote", at("Paused"), {"paused": True}, {"paused": True, "end": "Promote"}, "promoted"),
+    "promote what is paused before it begins": (
+        "promote",
+        status_of("Pending"),
+        {"paused": True},
+        {"paused": False, "end": "Promote"},
+        "spam-1-1-0 is promoted whatever its gates say",
+    ),
+    "promote from a pause": (
+        "promote",
+        at("Paused", startedAt="2026-01-01T00:00:00Z"),
+        {"paused": True},
+        {"paused": True, "end": "Promote"},
+        "promoted",
+    ),
     "abort": (
         "abort",
         at("Shadowing"),
@@ -111,3 +124,10 @@ def test_what_nothing_can_come_of_is_refused(
 @pytest.mark.parametrize("word", ["pause", "resume", "promote", "abort"])
 def test_a_service_that_never_had_one_is_refused(word: str, portside: Portside) -> None:
     assert "spam has no rollout" in portside("rollout", word, "spam", code=2).stderr
+
+
+@pytest.mark.parametrize("name", ["", "..", "spam-1-1-0/status"], ids=["none", "dots", "a subresource"])
+def test_a_name_that_nothing_can_have_is_refused(name: str, cluster: Kubernetes, portside: Portside) -> None:
+    put_rollout(cluster, "spam-1-1-0", "1.1.0", status=at("Progressing"))
+    assert f"has no rollout and no service {name};" in portside("rollout", "abort", name, code=2).stderr
+    assert cluster.writes == []

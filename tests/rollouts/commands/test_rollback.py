@@ -24,8 +24,10 @@ FAST = {
 
 
 def promoted(former: str, **more: Any) -> dict[str, Any]:
-    state = {"former": {"storage_uri": f"{BUCKET}/{former}/", "min_replicas": 1}}
-    return status_of("Promoted", formerVersion=former, state=state, **more)
+    state: dict[str, Any] = {"former": {"storage_uri": f"{BUCKET}/{former}/", "min_replicas": 1}}
+    if "keptUntil" in more:
+        state["canary"] = {"name": "previous", "storage_uri": f"{BUCKET}/{former}/", "replicas": 1}
+    return {**status_of("Promoted", formerVersion=former, state=state), **more}
 
 
 def in_seconds(seconds: float) -> str:
@@ -82,6 +84,14 @@ def test_one_that_is_not_kept_is_rolled_out(
     assert "end" not in rollout(at_1_1_0, "spam-1-1-0")["spec"]
 
 
+def test_one_that_was_given_up_before_its_time_is_rolled_out(at_1_1_0: Kubernetes, portside: Portside) -> None:
+    given_up = promoted("1.0.0", keptUntil=in_seconds(300))
+    del given_up["state"]["canary"]
+    put_rollout(at_1_1_0, "spam-1-1-0", "1.1.0", status=given_up)
+    assert "as soon as its pods are ready, by rollout spam-1-0-0" in portside(*ROLLBACK).stdout
+    assert "end" not in rollout(at_1_1_0, "spam-1-1-0")["spec"]
+
+
 def test_to_go_back_again_does_not_lead_to_what_was_left(at_1_1_0: Kubernetes, portside: Portside) -> None:
     serve(at_1_1_0, "1.0.0")
     labels = {"portside.dev/rollback": "true"}
@@ -106,6 +116,26 @@ def test_a_rollback_that_is_under_way_is_not_aborted_by_another(cluster: Kuberne
     put_rollout(cluster, "spam-0-9-0", "0.9.0", status=status_of("Pending"), labels=labels)
     assert "spam is on its way back to 0.9.0 already, by spam-0-9-0" in portside(*ROLLBACK).stdout
     assert cluster.writes == []
+
+
+@pytest.mark.parametrize(
+    ("phase", "serves"), [("Progressing", "1.0.0"), ("Promoting", "1.1.0")], ids=["before", "while it is promoted"]
+)
+def test_the_version_that_one_under_way_began_from_is_reached_by_aborting_it(
+    phase: str, serves: str, cluster: Kubernetes, portside: Portside
+) -> None:
+    serve(cluster, serves)
+    begun = {**promoted("1.0.0"), "phase": phase, "startedAt": "2026-01-01T00:00:00Z"}
+    put_rollout(cluster, "spam-1-1-0", "1.1.0", status=begun)
+    assert "spam stays at 1.0.0: what was under way is aborted" in portside(*ROLLBACK, "--to", "1.0.0").stdout
+    assert rollout(cluster, "spam-1-1-0")["spec"]["end"] == "Abort"
+    assert rollouts(cluster) == ["spam-1-1-0"]
+
+
+def test_a_rollback_to_the_same_version_is_not_begun_anew(at_1_1_0: Kubernetes, portside: Portside) -> None:
+    portside(*ROLLBACK, "--to", "0.9.0")
+    assert "is on its way back to 0.9.0 already, by spam-0-9-0" in portside(*ROLLBACK, "--to", "0.9.0").stdout
+    assert rollouts(at_1_1_0) == ["spam-0-9-0", "spam-1-1-0"]
 
 
 def test_a_named_version_replaces_what_is_under_way(at_1_1_0: Kubernetes, portside: Portside) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.cluster.kubernetes_server import Kubernetes
+from tests.rollouts.commands import cluster_with_rollouts
 from tests.rollouts.commands.cluster_with_rollouts import (
     BUCKET,
     await_looks,
@@ -28,6 +29,13 @@ GATES = {
     "predictions": {"maxShift": 0.1},
 }
 TWO_STEPS = {"steps": [{"traffic": 10}, {"traffic": 50, "hold": True}]}
+
+
+def kept() -> dict[str, Any]:
+    """Return the status of a promoted rollout that keeps 0.9.0 running."""
+    state = {"canary": {"name": "previous", "storage_uri": f"{BUCKET}/0.9.0/", "replicas": 1}}
+    return status_of("Promoted", formerVersion="0.9.0", keptUntil="2126-01-01T00:00:00Z", state=state)
+
 
 OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "steps, one of which holds": (("--steps", "10,50:hold"), TWO_STEPS),
@@ -61,6 +69,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "two of them": ((*START, "--to", "1.1.0", "--artifact", f"{BUCKET}/1.1.0"), "give one of them"),
     "a version that is a URI": ((*START, "--to", f"{BUCKET}/1.1.0"), "a URI is given with --artifact"),
     "a folder of this machine": ((*START, "--artifact", "."), "`portside publish FOLDER s3://BUCKET`"),
+    "a service without a name": (("rollout", "start", "", "--to", "1.1.0"), "has no service ;"),
     "a service that is not there": (("rollout", "start", "ham", "--to", "1.1.0"), "has no service ham"),
     "steps that fall": ((*START, "--to", "1.1.0", "--steps", "50,25"), "steps must rise"),
     "steps that are none": ((*START, "--to", "1.1.0", "--steps", "5,many"), "'many' is no step"),
@@ -127,11 +136,41 @@ def test_it_says_what_becomes_of_one_that_is_under_way(
     assert ("in place of spam-1-1-0" if words else "once spam-1-1-0 has ended") in told
 
 
-def test_it_says_that_a_version_that_is_kept_running_goes_first(cluster: Kubernetes, portside: Portside) -> None:
-    kept = status_of("Promoted", formerVersion="0.9.0", keptUntil="2126-01-01T00:00:00Z")
-    put_rollout(cluster, "spam-1-0-0", "1.0.0", status=kept)
+@pytest.mark.parametrize("words", [(), ("--replace",)], ids=["waiting", "replacing"])
+def test_a_version_that_is_kept_running_is_given_up_and_not_waited_for(
+    words: tuple[str, ...], cluster: Kubernetes, portside: Portside
+) -> None:
+    put_rollout(cluster, "spam-1-0-0", "1.0.0", status=kept())
+    told = portside(*START, "--to", "1.1.0", *words).stdout
+    assert "rollout spam-1-1-0 is made: spam to s3://models/spam/1.1.0/; spam-1-0-0 keeps 0.9.0 running no lon" in told
+    assert json.loads(portside(*START, "--to", "1.2.0", "--replace", "--json").stdout)["waits_for"] == ["spam-1-1-0"]
+
+
+def test_what_was_given_up_before_its_time_is_not_spoken_of(cluster: Kubernetes, portside: Portside) -> None:
+    put_rollout(cluster, "spam-1-0-0", "1.0.0", status={**kept(), "state": {"released": True}})
     told = portside(*START, "--to", "1.1.0").stdout
-    assert "once spam-1-0-0 does not keep 0.9.0 running any more; --replace does not wait" in told
+    assert told.splitlines()[0] == "rollout spam-1-1-0 is made: spam to s3://models/spam/1.1.0/"
+
+
+def test_several_that_are_under_way_are_all_waited_for(cluster: Kubernetes, portside: Portside) -> None:
+    put_rollout(cluster, "spam-1-0-0", "1.0.0", status=kept())
+    put_rollout(cluster, "spam-1-1-0", "1.1.0", status=status_of("Progressing"))
+    put_rollout(cluster, "spam-1-2-0", "1.2.0", created="2026-01-02T00:00:00Z")
+    assert ", once spam-1-2-0, spam-1-1-0 have ended\n" in portside(*START, "--to", "1.3.0").stdout
+    told = json.loads(portside(*START, "--to", "1.4.0", "--json").stdout)
+    assert told["waits_for"] == ["spam-1-2-0", "spam-1-3-0", "spam-1-1-0"]
+
+
+def test_one_of_its_name_that_was_made_meanwhile_is_not_written_over(
+    cluster: Kubernetes, portside: Portside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def another_is_faster(document: dict[str, Any]) -> None:
+        put_rollout(cluster, "spam-1-1-0", "1.1.0", minRequests=7)
+
+    monkeypatch.setattr(cluster_with_rollouts, "tried", another_is_faster)
+    ended = portside(*START, "--to", "1.1.0", code=2)
+    assert ended.stderr == "portside: ModelRollout spam-1-1-0: modelrollouts spam-1-1-0 already exists\n"
+    assert rollout(cluster, "spam-1-1-0")["spec"]["minRequests"] == 7
 
 
 def test_the_version_that_is_under_way_is_not_brought_in_twice(cluster: Kubernetes, portside: Portside) -> None:
@@ -168,6 +207,9 @@ FILES = {
     "another service": ("inferenceService: ham", "is a rollout of ham, not of spam"),
     "no YAML": ("a: [", "is not YAML"),
     "a text": ("spam", "holds no spec"),
+    "gates that are none": ("gates: 5", "has gates without fields"),
+    "a list of gates": ("gates: [errors]", "has gates without fields"),
+    "a gate without fields": ("gates: {errors: 5}", "has gates without fields: each is such as errors: {maxInc"),
     "no spec": ("kind: ModelRollout", "without a spec"),
 }
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tests' API server as a controller meets it: what was changed in between is refused, and Events can be made.
 
-ModelRollouts can be watched: whoever does is told of each change, until the server ends.
+ModelRollouts can be watched: whoever does is told of each change, until the server ends. Where there are refusals of
+``lists``, they cannot be listed.
 """
 
 import json
@@ -43,6 +44,8 @@ class _Handler(kubernetes_server._Handler):
         elif path == _WATCHED:
             resources = [{**each, "verbs": [*each["verbs"], "watch"]} for each in kubernetes_server._known(ROLLOUT[0])]
             self._answer(200, {"kind": "APIResourceList", "groupVersion": ROLLOUT[0], "resources": resources})
+        elif path.endswith("/modelrollouts") and self.kubernetes.refusals.get("lists"):
+            self._answer(403, {"kind": "Status", "code": 403, "message": self.kubernetes.refusals["lists"][0]})
         elif words.get("watch") == ["true"]:
             self._stream(kubernetes_server._parse(path)[2])
         else:

@@ -114,7 +114,8 @@ def test_it_sees_to_rollouts_that_are_there_and_that_come_and_ends_well(state: K
     assert state.get(*ROLLOUT, "another", "models")["metadata"].keys() <= {
         *("name", "namespace", "uid", "creationTimestamp", "resourceVersion", "generation"),
     }
-    assert controller.get("/healthz") == (200, "ok: leads, and looks at 0 rollouts\n")
+    # That one has ended is heard of a moment after it is written.
+    wait_for(5, lambda: controller.get("/healthz") == (200, "ok: leads, and looks at 0 rollouts\n") or None)
     code, metrics = controller.get("/metrics")
     assert code == 200
     assert 'portside_rollouts{phase="Refused"} 2.0' in metrics
@@ -168,3 +169,15 @@ def test_a_cluster_without_the_kind_is_told_in_a_line(start: Start, monkeypatch:
     assert controller.process.wait(30) == 2
     told = "rollouts: the cluster does not know ModelRollout; apply manifests/controllers/rollouts\n"
     assert controller.log_text() == told
+
+
+def test_a_namespace_without_rights_is_told_in_a_line(state: Kubernetes, start: Start) -> None:
+    state.refusals["lists"] = ['modelrollouts.portside.dev is forbidden: cannot list in the namespace "models"']
+    controller = start()
+    assert controller.process.wait(60) == 2
+    assert controller.log_text() == (
+        "rollouts: namespace models: ModelRollout objects: modelrollouts.portside.dev is forbidden: cannot list in the "
+        'namespace "models"; has the controller a Role and a RoleBinding there, like those of '
+        "manifests/controllers/rollouts?\n"
+    )
+    assert holder(state) is None

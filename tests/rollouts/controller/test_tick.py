@@ -218,8 +218,10 @@ def test_a_refusal_of_the_cluster_is_told_once_and_tried_again(
     told = [record.getMessage() for record in caplog.records]
     assert told[1:] == ["models/spam-1-1-0: InferenceService spam: no, says a webhook", "models/spam-1-1-0: goes on"]
     assert counted(metrics, "portside_rollouts_tick_failures_total", reason="cluster") == 2
-    # What was decided is told although it could not be done.
-    assert events(state) == [("Normal", "Started")]
+    # What was decided is told although it could not be done, and so is why not, to the rollout's user, once.
+    assert events(state) == [("Warning", "NotDone"), ("Normal", "Started")]
+    (event,) = [each for key, each in state.objects.items() if key[3].endswith(".notdone")]
+    assert event["message"] == "InferenceService spam: no, says a webhook"
 
 
 def test_a_fault_is_counted_and_left_to_the_schedule(
