@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cluster.errors import ClusterError
 from cluster.services.artifact_uri import folder_uri, version_of
 from rollouts.errors import SpecError
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 GROUP: Final = "portside.dev"
 VERSION: Final = "v1alpha1"
@@ -145,8 +147,8 @@ def read_rollout(document: Mapping[str, Any]) -> Rollout:
     """Return what a ModelRollout asks for.
 
     Raises:
-        SpecError: A duration cannot be read, the steps do not rise, or KServe cannot read the artifact's URI. (The CRD
-            refuses most of that, but an object may be older than the rule.)
+        SpecError: A duration or a choice cannot be read, the steps do not rise, or KServe cannot read the artifact.
+            (The CRD refuses most of that, but an object may be older than the rule.)
     """
     metadata, spec = document["metadata"], document["spec"]
     steps = tuple(
@@ -171,10 +173,10 @@ def read_rollout(document: Mapping[str, Any]) -> Rollout:
         deadline=_seconds(spec, "deadline", DEFAULT_DEADLINE),
         ready_deadline=_seconds(spec, "readyDeadline", DEFAULT_READY_DEADLINE),
         keep_previous=_seconds(spec, "keepPrevious", 0.0),
-        when_busy=WhenBusy(spec.get("whenBusy", WhenBusy.WAIT)),
+        when_busy=_choice(WhenBusy, "whenBusy", spec.get("whenBusy", WhenBusy.WAIT)),
         force=spec.get("force", False),
         paused=spec.get("paused", False),
-        end=None if end is None else End(end),
+        end=None if end is None else _choice(End, "end", end),
         resumed_step=_whole_number(metadata.get("annotations", {}).get(RESUMED_STEP, "0")),
     )
 
@@ -201,6 +203,13 @@ def _artifact(uri: str) -> str:
         return folder_uri(uri)
     except ClusterError as err:
         raise SpecError(f"spec.storageUri: {err}") from err
+
+
+def _choice(choices: type[_Choice], key: str, word: str) -> _Choice:
+    try:
+        return choices(word)
+    except ValueError as err:
+        raise SpecError(f"spec.{key}: {word!r} must be {' or '.join(choices)}") from err
 
 
 def _seconds(spec: Mapping[str, Any], key: str, default: float) -> float:

@@ -15,8 +15,8 @@ from cluster.command_options import CONTEXT, NAMESPACE
 
 _LOG = logging.getLogger(__name__)
 _QUANTITY: Final = re.compile(r"\d+(\.\d+)?([munkKMGTPE]i?)?")
-#: With "-predictor" behind it, the name is still a label of DNS.
-_LONGEST_NAME: Final = 53
+#: Kubernetes' limit for the value of KServe's label ``app: isvc.NAME-predictor``, less what stands around the name.
+_LONGEST_NAME: Final = 63 - len("isvc.-predictor")
 _NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _DOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _WATCH_SECONDS: Final = 1.0

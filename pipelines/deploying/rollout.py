@@ -94,5 +94,6 @@ class RolloutOf:
             **fields,
         }
         name = free_name(self._service, storage_uri, present)
-        self._cluster.apply(manifest(name, self._namespace, spec))
+        # Another of its name may have been made meanwhile, and is not written over.
+        self._cluster.create(manifest(name, self._namespace, spec))
         return name

@@ -67,6 +67,18 @@ def _limit(least: float, most: float, *, above: bool = False) -> Callable[..., f
     return read
 
 
+def _percentile(_ctx: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < _MOST:
+        raise click.BadParameter(f"{text!r} must be a number above 0 and below {_MOST}, such as 99 or 99.9")
+    return number
+
+
 _RATE: Final = _limit(0, 1)
 _OPTIONS: Final = (
     click.option(
@@ -93,7 +105,7 @@ _OPTIONS: Final = (
     ),
     click.option(
         "--percentile",
-        type=click.FloatRange(0, 100, min_open=True, max_open=True),
+        callback=_percentile,
         metavar="P",
         help=f"Of which times.  [default: {_PERCENTILE:g}]",
     ),

@@ -7,8 +7,8 @@ from typing import Final
 from rollouts.spec import label_of
 from rollouts.status import Former
 
-#: Kubernetes' limit for the Service's name, SERVICE-NAME-predictor, less what stands around the name.
-_LONGEST_BACKEND: Final = 63 - len("--predictor")
+#: Kubernetes' limit for the value of KServe's label ``app: isvc.SERVICE-NAME-predictor``, less what stands around it.
+_LONGEST_NAMES: Final = 63 - len("isvc.--predictor")
 
 
 def replicas_for(traffic: int, stable_ready: int, former: Former) -> int:
@@ -24,4 +24,4 @@ def replicas_for(traffic: int, stable_ready: int, former: Former) -> int:
 
 def canary_name(service: str, version: str) -> str:
     """Return the canary's predictor's name: of its version, as a label of DNS that fits."""
-    return f"v{label_of(version)}"[: _LONGEST_BACKEND - len(service)].rstrip("-")
+    return f"v{label_of(version)}"[: _LONGEST_NAMES - len(service)].rstrip("-")

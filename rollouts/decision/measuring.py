@@ -217,7 +217,7 @@ def _incomplete(look: Look, step: Step) -> str | None:
     """Return what a step still waits for; None when nothing."""
     status, least = look.status, look.rollout.min_requests
     if look.seen.traffic != status.traffic:
-        return "the Gateway has not yet taken up the weights"
+        return look.seen.routes_problem or "the Gateway has not yet taken up the weights"
     canary, stable = status.evidence.canary.counts.requests, status.evidence.stable.counts.requests
     counted = f"{canary:,} and {stable:,} of {least:,} requests each"
     if canary < least or (stable < least and step.traffic < 100):  # noqa: PLR2004

@@ -10,6 +10,7 @@ from rollouts.decision.look import Look
 from rollouts.decision.measuring import after_ready
 from rollouts.observation import Service
 from rollouts.phases import Phase
+from rollouts.spec import End
 from rollouts.status import Canary, Former, Status
 from rollouts.version_order import is_newer
 
@@ -60,6 +61,13 @@ def _begun(look: Look, service: Service) -> Status:
 
 def _canary(look: Look) -> Status:
     canary = look.seen.canary
+    if look.ready and look.rollout.paused and look.rollout.end is not End.PROMOTE:
+        # The time in which its pods must be ready begins anew: one of them may be gone when it is resumed.
+        return replace(
+            look.status,
+            verdict=f"{look.rollout.version} is ready, and paused before its first request",
+            canary_since=look.now,
+        )
     if look.ready:
         return after_ready(look)
     if canary.final and canary.problem is not None:

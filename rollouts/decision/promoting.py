@@ -63,7 +63,9 @@ def promoted(look: Look) -> Status:
     over = status.warm_until is None or look.now >= status.warm_until
     if over or look.seen.replaced_by is not None or look.seen.service is None:
         message = f"{look.former_version} is not kept any longer"
-        return status.decide(look.now, Phase.PROMOTED, "PreviousReleased", message, canary=None, traffic=0)
+        return status.decide(
+            look.now, Phase.PROMOTED, "PreviousReleased", message, canary=None, traffic=0, warm_until=None
+        )
     return status
 
 

@@ -36,7 +36,7 @@ def _end(look: Look) -> Status:
         return replace(status, verdict=seen.stable.problem or "the canary's pods end")
     ended = status.outcome or Phase.REVERTED
     why = next((each.message for each in reversed(status.decisions) if each.phase is Phase.REVERTING), "")
-    message = f"{look.former_version} serves all requests: {why}"
+    message = why if seen.service is None else f"{look.former_version} serves all requests: {why}"
     return status.decide(look.now, ended, str(ended), message, ended=look.now)
 
 

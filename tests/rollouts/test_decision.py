@@ -133,6 +133,26 @@ def test_a_pause_keeps_the_share_and_its_time_does_not_count() -> None:
     assert world.run(600).phase is Phase.PROMOTED
 
 
+def test_a_pause_before_the_first_request_lets_none_through_until_it_is_over() -> None:
+    world = World(rollout(steps=STEPS), Version(ready_seconds=20))
+    world.run(5)
+    world.rollout = replace(world.rollout, paused=True)
+    status = world.run(400)
+    assert (status.phase, status.traffic, world.traffic_seen) == (Phase.PENDING, 0, [])
+    assert status.verdict == "1.1.0 is ready, and paused before its first request"
+    world.rollout = replace(world.rollout, paused=False)
+    assert world.run(600).phase is Phase.PROMOTED
+
+
+def test_a_user_promotes_what_is_paused_before_its_first_request() -> None:
+    world = World(rollout(steps=STEPS, paused=False), Version(ready_seconds=20))
+    world.run(5)
+    world.rollout = replace(world.rollout, paused=True)
+    world.run(60)
+    world.rollout = replace(world.rollout, end=End.PROMOTE)
+    assert world.run(300).phase is Phase.PROMOTED
+
+
 def test_a_paused_version_that_does_harm_is_reverted_all_the_same() -> None:
     world = World(rollout(steps=STEPS), Version(errors=0.1))
     world.run(60, until=lambda status: status.traffic > 0)

@@ -28,6 +28,13 @@ def test_an_artifact_that_kserve_cannot_read_is_an_error_that_names_the_field() 
         _read("ftp://models/spam/1.1.0")
 
 
+@pytest.mark.parametrize(("key", "word"), [("whenBusy", "Soon"), ("end", "Halt")])
+def test_a_choice_that_there_is_not_is_an_error_that_names_the_field(key: str, word: str) -> None:
+    document = rollout()
+    with pytest.raises(SpecError, match=rf"^spec\.{key}: '{word}' must be "):
+        read_rollout({**document, "spec": {**document["spec"], key: word}})
+
+
 def _read(storage_uri: str) -> Rollout:
     document = rollout()
     return read_rollout({**document, "spec": {**document["spec"], "storageUri": storage_uri}})

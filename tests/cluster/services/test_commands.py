@@ -19,7 +19,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "another scheme": ((*DEPLOY, "ftp://host/iris"), "KServe reads no ftp://"),
     "a store without a folder": ((*DEPLOY, "s3://"), "names no artifact"),
     "a bad name": (("deploy", "Iris_1", "--artifact", GOOD), "must be a DNS label"),
-    "a long name": (("deploy", "i" * 54, "--artifact", GOOD), "53 characters at most"),
+    "a long name": (("deploy", "i" * 49, "--artifact", GOOD), "48 characters at most"),
     "replicas that are none": ((*DEPLOY, GOOD, "--replicas", "0"), "MIN:MAX"),
     "fewer replicas at most than at least": ((*DEPLOY, GOOD, "--replicas", "3:1"), "MIN:MAX"),
     "a bad quantity": ((*DEPLOY, GOOD, "--memory", "lots"), "not a Kubernetes quantity"),

@@ -73,7 +73,7 @@ def test_a_promoted_version_is_brought_in(cluster: Kubernetes, of_spam: RolloutO
     with ending(cluster, "spam-1-1-0", "Promoted"):
         of_spam.bring_in(NEW, {"steps": [{"traffic": 50}], "minRequests": 20}, patience=PATIENCE)
     assert lines == [f"rollout spam-1-1-0 brings spam to {NEW}"]
-    assert cluster.writes == [("apply", "ModelRollout spam-1-1-0")]
+    assert cluster.writes == [("create", "ModelRollout spam-1-1-0")]
 
 
 def test_it_asks_for_the_usual_gates_and_what_its_options_say(cluster: Kubernetes, of_spam: RolloutOf) -> None:

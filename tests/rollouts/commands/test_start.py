@@ -79,7 +79,9 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "a rate above 1": ((*START, "--to", "1.1.0", "--max-shift", "2"), "must be above 0 and 1 at most"),
     "a rate below 0": ((*START, "--to", "1.1.0", "--max-error-increase", "-1"), "must be 0 at least and 1 at most"),
     "a limit that is none": ((*START, "--to", "1.1.0", "--max-latency", "fast"), "is no number, and not none"),
-    "a percentile that is none": ((*START, "--to", "1.1.0", "--percentile", "100"), "0<x<100"),
+    "a percentile that is no number": ((*START, "--to", "1.1.0", "--percentile", "nan"), "above 0 and below 100"),
+    "no namespace": ((*START, "--to", "1.1.0", "--namespace", ""), "is no namespace"),
+    "a percentile that is none": ((*START, "--to", "1.1.0", "--percentile", "100"), "above 0 and below 100"),
 }
 
 
