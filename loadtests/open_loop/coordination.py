@@ -17,6 +17,7 @@ from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from loadtests.errors import LoadTestError
 from loadtests.open_loop import messages
+from loadtests.open_loop.interrupts import end_on_interrupt, end_on_termination
 from loadtests.open_loop.leader import Leader
 from loadtests.open_loop.started import parsed_options, runner_of
 from loadtests.open_loop.worker import Worker
@@ -63,6 +64,7 @@ def _join(environment: Environment, **_: object) -> None:
     if parsed_options(environment).skip_log_setup:
         logging.basicConfig(format="portside: %(message)s", level=logging.WARNING, force=True)
         logging.getLogger("loadtests").setLevel(parsed_options(environment).loglevel)
+    end_on_interrupt()
     try:
         if isinstance(environment.runner, (MasterRunner, LocalRunner)):
             _lead(environment)
@@ -80,12 +82,14 @@ def _lead(environment: Environment) -> None:
             raise LoadTestError("the locustfile's LoadTestShape and --rate both say when requests come: use one")
         environment.shape_class = TimetableShape(leader, len(environment.user_classes))
         environment.shape_class.runner = runner
+        end_on_termination(runner)
     listen = runner.register_message
     listen(messages.PREPARED, _listener(lambda node, _: leader.prepared(node)))
     listen(messages.MEASURED, _listener(lambda _, told: leader.measured(told)))
     listen(messages.FINISHED, _listener(leader.finished))
     listen(messages.FAILED, _listener(lambda _, told: leader.failed(told["reason"])))
     environment.events.test_start.add_listener(lambda **_: leader.begin())
+    environment.events.quitting.add_listener(lambda **_: leader.end())
     environment.events.quit.add_listener(lambda **_: leader.write())
 
 
@@ -95,6 +99,8 @@ def _work(environment: Environment) -> None:
     listen(messages.SHARE, _listener(lambda _, told: worker.begin(told)))
     listen(messages.PLAY, _listener(lambda _, told: worker.play(told["wall"])))
     environment.events.test_stop.add_listener(lambda **_: worker.end())
+    # Locust's own listener, which tells the leader that this process is gone, comes after this one.
+    environment.events.quitting.add_listener(lambda **_: worker.end())
 
 
 def _listener(act: Callable[[str, Any], None]) -> Callable[..., None]:

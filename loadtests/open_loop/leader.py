@@ -106,6 +106,12 @@ class Leader:
         self._environment.process_exit_code = _WRONG_USE
         gevent.spawn(runner_of(self._environment).quit)
 
+    def end(self) -> None:
+        """End a run that is under way, and wait for what the workers measured last."""
+        runner = runner_of(self._environment)
+        if isinstance(runner, MasterRunner) and self._playing & self.workers:
+            runner.stop()
+
     def write(self) -> None:
         """Write what the run measured, where that was asked for and anything was begun."""
         if self._progress is not None:

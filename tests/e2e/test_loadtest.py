@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.timetable import make_timetable, parse_phases
+from tests.busy_machines import measures
 from tests.e2e.gateway import GRPC_PORT, HTTP_PORT, Service
 from tests.e2e.kubernetes import Namespace, restricted_namespace
 from tests.e2e.load_job import SLO, run_load_job, worker_exit_codes
@@ -31,6 +32,7 @@ def namespace(platform: None, loadtest_image: str) -> Iterator[Namespace]:
         yield namespace
 
 
+@measures
 def test_from_outside_spam_holds_its_slo_at_100_requests_a_second(
     services: Mapping[str, Service], tmp_path: Path
 ) -> None:
@@ -41,6 +43,7 @@ def test_from_outside_spam_holds_its_slo_at_100_requests_a_second(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@measures
 def test_from_outside_spam_fails_an_slo_that_nothing_holds(services: Mapping[str, Service], tmp_path: Path) -> None:
     slo = tmp_path / "slo.yaml"
     slo.write_text(IMPOSSIBLE)
@@ -49,6 +52,7 @@ def test_from_outside_spam_fails_an_slo_that_nothing_holds(services: Mapping[str
     assert "FAIL" in done.stdout
 
 
+@measures
 def test_a_job_inside_the_cluster_passes_and_its_pod_says_so_as_it_ends(
     services: Mapping[str, Service], namespace: Namespace, tmp_path: Path
 ) -> None:
@@ -60,6 +64,7 @@ def test_a_job_inside_the_cluster_passes_and_its_pod_says_so_as_it_ends(
     assert "PASS" in ended.log
 
 
+@measures
 def test_a_job_whose_slo_nothing_holds_fails_once_and_for_all(
     services: Mapping[str, Service], namespace: Namespace, tmp_path: Path
 ) -> None:

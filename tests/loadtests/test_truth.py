@@ -10,6 +10,7 @@ import orjson
 import psutil
 import pytest
 
+from tests.busy_machines import measures
 from tests.loadtests import programs
 from tests.loadtests.programs import KnownServer, LoadTest, Record
 
@@ -100,6 +101,7 @@ def catch_up_ms(record: Record, waiting: int) -> float:
     return max(lengths)
 
 
+@measures
 def test_a_fixed_delay_is_measured(known_server: Server, slo_file: Slo, load: Load, tmp_path: Path) -> None:
     server = known_server("--delay", "20ms")
     # In the first second connections are made, which takes some requests milliseconds longer.
@@ -117,6 +119,7 @@ def test_a_fixed_delay_is_measured(known_server: Server, slo_file: Slo, load: Lo
         assert told.percentile_ms("service", share) <= told.percentile_ms("latency", share)
 
 
+@measures
 @pytest.mark.parametrize(
     "behaviour",
     [("--delay", "5ms:0.8,50ms:0.2"), ("--delay", "2ms", "--jitter", "lognormal:20ms:0.6")],
@@ -134,6 +137,7 @@ def test_delays_that_differ_are_measured(
         assert_near(told.percentile_ms("latency", share), percentile(real, share), told.lag_ms)
 
 
+@measures
 def test_a_freeze_is_seen_by_the_requests_that_were_due_in_it(
     known_server: Server, slo_file: Slo, load: Load, tmp_path: Path
 ) -> None:
@@ -150,6 +154,7 @@ def test_a_freeze_is_seen_by_the_requests_that_were_due_in_it(
         assert_near(told.percentile_ms("latency", share), expected, 10 + catch_up_ms(record, 29))
 
 
+@measures
 def test_the_freeze_that_a_closed_loop_hides_is_measured(
     known_server: Server, slo_file: Slo, load: Load, tmp_path: Path
 ) -> None:
