@@ -108,7 +108,8 @@ class Rollout:
         gates: What must hold.
         shadow_requests: How many pairs of answers to compare before the first step; 0 shadows nothing.
         min_requests: How many requests each version must have answered in a step.
-        deadline: Seconds from the first exposure until it is reverted as inconclusive; pauses do not count.
+        deadline: Seconds from the first look at its answers until it is reverted as inconclusive; pauses and steps that
+            hold do not count.
         ready_deadline: Seconds that the canary's pods may take to be ready.
         keep_previous: Seconds that the former version is kept running without traffic after promotion.
         when_busy: What to do while another rollout of the service is under way.

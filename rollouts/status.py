@@ -89,7 +89,8 @@ class Status:
         verdict: The newest decision in a few words.
         started: When it began to change something.
         canary_since: When the canary was asked for, in its present number of pods.
-        measured_since: When it was first measured; pauses are added, so that the deadline stands still in them.
+        measured_since: When it was first measured; rests are added, so that the deadline stands still in them.
+        rests_since: When the present rest began, a pause or a step that holds; None: it goes on.
         exposed: When the canary first had traffic.
         decided: When it was decided that it ends, and how.
         zero_traffic: When the canary was sent its last request after that.
@@ -98,9 +99,11 @@ class Status:
         ended: When all was done.
         warm_until: Until when the former version is kept running.
         unready: How often a pod of the canary was not ready any more, without being deleted.
-        ready_pods: Its pods that were ready at the last look, by name, and since when.
-        canary_restarts: How often the canary's servers had ended when it was first measured.
-        stable_restarts: How often the stable version's had.
+        ready_pods: The pods of both versions that were ready at the last look, by name, and since when.
+        down_pods: The names of those that were ready once and are not now, though nobody deletes them.
+        canary_restarts: How many ends of its present pods' servers are not held against it: those before it was first
+            measured, and those that the stable version shared.
+        stable_restarts: How many of the stable version's have excused them, or were before that.
         released: Whether the cluster has nothing of it any more.
         evidence: What was counted in the present step.
         gates: What the gates last said.
@@ -121,6 +124,7 @@ class Status:
     started: datetime | None = None
     canary_since: datetime | None = None
     measured_since: datetime | None = None
+    rests_since: datetime | None = None
     exposed: datetime | None = None
     decided: datetime | None = None
     zero_traffic: datetime | None = None
@@ -130,6 +134,7 @@ class Status:
     warm_until: datetime | None = None
     unready: int = 0
     ready_pods: Mapping[str, datetime | None] = field(default_factory=dict)
+    down_pods: frozenset[str] = frozenset()
     canary_restarts: int = 0
     stable_restarts: int = 0
     released: bool = False

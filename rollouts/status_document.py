@@ -23,7 +23,15 @@ _TOLD: Final = {
     "ended": "endedAt",
     "warm_until": "keptUntil",
 }
-_MOMENTS: Final = (*_TOLD, "canary_since", "measured_since", "zero_traffic", "phase_since", "idle_since")
+_MOMENTS: Final = (
+    *_TOLD,
+    "canary_since",
+    "measured_since",
+    "rests_since",
+    "zero_traffic",
+    "phase_since",
+    "idle_since",
+)
 _PLAIN: Final = ("mirror", "storage_uri", "unready", "canary_restarts", "stable_restarts", "released")
 
 
@@ -84,6 +92,7 @@ def read_status(document: Mapping[str, Any] | None) -> Status:
             name: datetime.fromisoformat(since) if since else None
             for name, since in state.get("ready_pods", {}).items()
         },
+        down_pods=frozenset(state.get("down_pods", ())),
         evidence=Evidence.of(state["evidence"]),
         gates=tuple(map(GateResult.of, document.get("gates") or ())),
         pairs=Pairs(shadow.get("compared", 0), shadow.get("different", 0), shadow.get("example", "")),
@@ -101,6 +110,7 @@ def _state(status: Status) -> dict[str, Any]:
         "moments": {field: moment.isoformat() for field, moment in moments.items() if moment is not None},
         "evidence": status.evidence.as_document(),
         "ready_pods": {name: since.isoformat() if since else "" for name, since in status.ready_pods.items()},
+        "down_pods": sorted(status.down_pods),
         "resume_to": None if status.resume_to is None else str(status.resume_to),
         "outcome": None if status.outcome is None else str(status.outcome),
         **{name: value for name, value in plain.items() if value != getattr(defaults, name)},

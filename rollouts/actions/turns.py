@@ -40,7 +40,10 @@ def replacing(rollout: Rollout, others: Iterable[Object], *, promoted: bool = Fa
         (
             _name(each)
             for each in _of_service(rollout, others)
-            if not _is_ended(each) and (promoted or (not _is_older(each, rollout) and _replaces(each)))
+            # One that was not looked at yet may be refused, and then nothing shall have moved for it.
+            if _is_looked_at(each)
+            and not _is_ended(each)
+            and (promoted or (not _is_older(each, rollout) and _replaces(each)))
         ),
         None,
     )
@@ -67,6 +70,10 @@ def _has_begun(document: Mapping[str, Any]) -> bool:
     """Return whether a rollout has something to say about the cluster, even though it may have ended."""
     state = document.get("status", {}).get("state") or {}
     return state.get("former") is not None and not state.get("released", False)
+
+
+def _is_looked_at(document: Mapping[str, Any]) -> bool:
+    return document.get("status", {}).get("phase") is not None
 
 
 def _is_ended(document: Mapping[str, Any]) -> bool:

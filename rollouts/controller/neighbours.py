@@ -23,7 +23,7 @@ class Neighbours:
                 self._known.pop(key, None)
             else:
                 # What was measured is large, and nobody else's concern.
-                status = {"phase": document.get("status", {}).get("phase", "Pending")}
+                status = {key: value for key, value in document.get("status", {}).items() if key == "phase"}
                 self._known[key] = {"metadata": document["metadata"], "spec": document["spec"], "status": status}
 
     def of(self, key: Key) -> list[Object]:

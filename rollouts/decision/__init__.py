@@ -9,6 +9,7 @@ from rollouts.decision.look import Look, with_look
 from rollouts.decision.measuring import paused, progressing, shadowing
 from rollouts.decision.pending import pending
 from rollouts.decision.promoting import promoted, promoting
+from rollouts.decision.resting import with_rest
 from rollouts.decision.reverting import released, reverting
 from rollouts.observation import Seen
 from rollouts.phases import Phase
@@ -37,7 +38,9 @@ def decide(rollout: Rollout, status: Status, seen: Seen, now: datetime) -> Statu
         seen: What a look at the cluster shows.
         now: When the look was taken.
     """
-    return status if status.done else _PHASES[status.phase](with_look(rollout, status, seen, now))
+    if status.done:
+        return status
+    return with_rest(rollout, _PHASES[status.phase](with_look(rollout, status, seen, now)), now)
 
 
 __all__ = ["decide"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rollouts.decision.look import Look
+from rollouts.gates.figures import number
 from rollouts.phases import Phase
 from rollouts.spec import End
 from rollouts.status import Status
@@ -61,9 +62,13 @@ def called_off(look: Look) -> Cause | None:
         return cause
     if look.seen.replaced_by is not None:
         return Cause("Replaced", f"{rollout.version} is replaced by rollout {look.seen.replaced_by}")
-    if look.seen.service is None:
-        return Cause("ServiceGone", f"InferenceService {rollout.service} was deleted")
-    return None
+    return service_gone(look)
+
+
+def service_gone(look: Look) -> Cause | None:
+    """Return that the service was deleted; None where it is there."""
+    is_gone = look.seen.service is None
+    return Cause("ServiceGone", f"InferenceService {look.rollout.service} was deleted") if is_gone else None
 
 
 def harm(look: Look) -> Cause | None:
@@ -80,7 +85,8 @@ def harm(look: Look) -> Cause | None:
     if canary.final and canary.problem is not None:
         return Cause("Failed", f"{version} cannot serve: {canary.problem}")
     stable_well = bool(stable.pods) and all(pod.ready or pod.leaving for pod in stable.pods)
-    if status.unready > (_MOST_UNREADY if canary.ready else 0) and stable_well:
+    is_down = not canary.ready and any(pod.name in status.down_pods for pod in canary.pods)
+    if (status.unready > _MOST_UNREADY or is_down) and stable_well:
         return Cause("Unready", f"{version} became unready under way: {canary.problem or 'its probes failed'}")
     return None
 
@@ -91,4 +97,4 @@ def late(look: Look) -> Cause | None:
     if look.ready or look.seconds_since(look.status.canary_since) <= limit:
         return None
     why = look.seen.canary.problem or "its pods are not there"
-    return Cause("NotReady", f"{look.rollout.version} is not ready within {limit:g} s: {why}")
+    return Cause("NotReady", f"{look.rollout.version} is not ready within {number(limit)} s: {why}")

@@ -3,7 +3,6 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 
 from cluster.services.artifact_uri import version_of
 from rollouts.measurements.snapshot import Snapshot
@@ -55,15 +54,50 @@ def with_look(rollout: Rollout, status: Status, seen: Seen, now: datetime) -> Lo
     evidence = before.with_look(seen.stable.pods, seen.canary.pods, seen.snapshots)
     answered = evidence.canary.counts.since(before.canary.counts)
     status = replace(
-        status,
+        _with_pods(status, seen) if _is_watched(status) else status,
         evidence=evidence,
         idle_since=None if answered.requests else status.idle_since or now,
         pairs=status.pairs + seen.pairs if status.mirror else status.pairs,
-        unready=status.unready + (sum(map(partial(_fell, status), seen.canary.pods)) if _is_watched(status) else 0),
-        ready_pods={pod.name: pod.ready_since for pod in seen.canary.pods if pod.ready},
+        ready_pods={pod.name: pod.ready_since for pod in (*seen.stable.pods, *seen.canary.pods) if pod.ready},
     )
     flows = idle_before is None and before.unheard.isdisjoint(pod.key for pod in seen.canary.pods)
     return Look(rollout, status, seen, now, answered if flows else Snapshot())
+
+
+def _with_pods(status: Status, seen: Seen) -> Status:
+    """Return the status with what has befallen the pods since the last look."""
+    pods = (*seen.stable.pods, *seen.canary.pods)
+    fell = {pod.name for pod in pods if _fell(status, pod)}
+    down = {
+        pod.name
+        for pod in pods
+        if not (pod.ready or pod.leaving) and (pod.name in fell or pod.name in status.down_pods)
+    }
+    if any(pod.name in fell | down for pod in seen.stable.pods):
+        # What befalls both versions is blamed on neither, whichever of them is well again first.
+        canary = {pod.name for pod in seen.canary.pods}
+        fell, down = fell - canary, down - (canary - status.down_pods)
+    canary_restarts, stable_restarts = _excused_restarts(status, seen)
+    return replace(
+        status,
+        unready=status.unready + sum(pod.name in fell for pod in seen.canary.pods),
+        down_pods=frozenset(down),
+        canary_restarts=canary_restarts,
+        stable_restarts=stable_restarts,
+    )
+
+
+def _excused_restarts(status: Status, seen: Seen) -> tuple[int, int]:
+    """Return how many ends of the canary's servers, and of the stable version's, are blamed on nobody."""
+    # Those of pods that are gone went with them.
+    canary, stable = (
+        min(status.canary_restarts, seen.canary.restarts),
+        min(status.stable_restarts, seen.stable.restarts),
+    )
+    is_over = bool(seen.canary.pods) and all(pod.ready for pod in seen.canary.pods)
+    if is_over and seen.canary.restarts > canary and seen.stable.restarts > stable:
+        return seen.canary.restarts, seen.stable.restarts
+    return canary, stable
 
 
 def _fell(status: Status, pod: Pod) -> bool:

@@ -3,13 +3,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from rollouts.decision.canary import replicas_for
 from rollouts.decision.ending import Cause, called_off, harm, late, reverted
 from rollouts.decision.look import Look
 from rollouts.decision.promoting import begin_promotion
+from rollouts.gates.figures import number
 from rollouts.gates.judge import judge
 from rollouts.gates.result import GateResult, Outcome
 from rollouts.measurements.sums import Sums
@@ -20,6 +20,8 @@ from rollouts.status import Status
 
 #: How likely a whole rollout may revert a version that keeps every limit.
 TOTAL_ERROR: Final = 0.01
+#: A classifier may have a gate for each of a hundred classes' probabilities; a decision tells no more of them.
+_MOST_TOLD: Final = 6
 
 
 def after_ready(look: Look) -> Status:
@@ -28,7 +30,11 @@ def after_ready(look: Look) -> Status:
     if look.rollout.end is End.PROMOTE or not (look.rollout.shadow_requests or look.rollout.steps):
         return begin_promotion(look, f"{look.rollout.version} is ready")
     status = replace(
-        status, canary_restarts=look.seen.canary.restarts, stable_restarts=look.seen.stable.restarts, unready=0
+        status,
+        canary_restarts=look.seen.canary.restarts,
+        stable_restarts=look.seen.stable.restarts,
+        unready=0,
+        down_pods=frozenset(),
     )
     look = replace(look, status=status)
     if not look.rollout.shadow_requests:
@@ -89,8 +95,6 @@ def _measured(look: Look, step: Step) -> Status:
     if step.hold and look.rollout.resumed_step < look.status.step:
         return replace(look.status, verdict=f"step {_place(look)} holds at {step.traffic} % until it is resumed")
     done = f"step {_place(look)} at {step.traffic} % holds: {_told(look.status.gates)}"
-    if step.hold:
-        look = replace(look, status=replace(look.status, measured_since=_later(look, look.status.evidence.since)))
     return begin_promotion(look, done) if look.status.step == len(look.rollout.steps) else _next_step(look, done)
 
 
@@ -113,14 +117,9 @@ def paused(look: Look) -> Status:
         "Resumed",
         f"{look.rollout.version} goes on at {status.traffic} %",
         resume_to=None,
-        measured_since=_later(look, status.phase_since),
+        # The time in which pods must be ready begins anew, as it does after a pause before the first request.
+        canary_since=look.now,
     )
-
-
-def _later(look: Look, since: datetime | None) -> datetime | None:
-    """Return when it was first measured, less the time since a moment: the deadline does not count that."""
-    begun = look.status.measured_since
-    return begun if begun is None or since is None else begun + (look.now - since)
 
 
 def _ended(look: Look) -> Status | None:
@@ -207,10 +206,10 @@ def _judged(look: Look) -> tuple[Look, Cause | None]:
     evidence = replace(status.evidence, stable=Sums()) if alone else status.evidence
     results = judge(gates, evidence, pairs, TOTAL_ERROR / max(1, looks))
     look = replace(look, status=replace(status, gates=results))
-    broken = [result.text for result in results if result.outcome is Outcome.VIOLATED]
+    broken = [result for result in results if result.outcome is Outcome.VIOLATED]
     if not broken:
         return look, None
-    return look, Cause("GateViolated", f"{rollout.version} against {look.former_version}: {'; '.join(broken)}")
+    return look, Cause("GateViolated", f"{rollout.version} against {look.former_version}: {_told(broken)}")
 
 
 def _incomplete(look: Look, step: Step) -> str | None:
@@ -229,7 +228,7 @@ def _incomplete(look: Look, step: Step) -> str | None:
 def _late_or(look: Look, verdict: str, *, counts: bool = True) -> Status:
     """Return the status that goes on measuring, or is inconclusive where the time is over."""
     if counts and look.seconds_since(look.status.measured_since) > look.rollout.deadline:
-        message = f"not decided within {look.rollout.deadline:g} s: {verdict}"
+        message = f"not decided within {number(look.rollout.deadline)} s: {verdict}"
         return reverted(look, Cause("DeadlineExceeded", message, Phase.INCONCLUSIVE))
     return replace(look.status, verdict=verdict)
 
@@ -239,7 +238,10 @@ def _waiting(gates: Sequence[GateResult]) -> list[GateResult]:
 
 
 def _told(gates: Sequence[GateResult]) -> str:
-    return "; ".join(gate.text for gate in gates) or "no gates asked for"
+    texts = [gate.text for gate in gates[:_MOST_TOLD]]
+    if len(gates) > _MOST_TOLD:
+        texts.append(f"and {len(gates) - _MOST_TOLD} more, see status.gates")
+    return "; ".join(texts) or "no gates asked for"
 
 
 def _place(look: Look) -> str:

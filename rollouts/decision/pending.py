@@ -24,6 +24,9 @@ def pending(look: Look) -> Status:
             return _refused(look, f"there is no InferenceService {rollout.service} in namespace {rollout.namespace}")
         if cause is not None:
             return status.decide(look.now, Phase.REVERTED, cause.reason, cause.message, ended=look.now)
+        hopeless = _hopeless(look, look.seen.service)
+        if hopeless is not None:
+            return _refused(look, hopeless)
         return _waiting(look) or _begun(look, look.seen.service)
     if cause is not None:
         return reverted(look, cause)
@@ -84,6 +87,11 @@ def _wrong(look: Look, service: Service) -> str | None:
     return (
         service.unfit or look.seen.routes_problem or _wrong_version(look, service) or _wrong_surroundings(look, service)
     )
+
+
+def _hopeless(look: Look, service: Service) -> str | None:
+    """Return why a rollout cannot be beside what serves now, whoever it waits for or replaces; None where it may."""
+    return service.unfit or (None if look.rollout.force else _wrong_version(look, service))
 
 
 def _wrong_version(look: Look, service: Service) -> str | None:

@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Final
 
 from rollouts.decision.draining import is_drained
-from rollouts.decision.ending import Cause, aborted, called_off, harm, reverted
+from rollouts.decision.ending import Cause, aborted, called_off, harm, reverted, service_gone
 from rollouts.decision.look import Look
+from rollouts.gates.figures import number
 from rollouts.phases import Phase
 from rollouts.spec import End
 from rollouts.status import Canary, Status
@@ -72,7 +73,7 @@ def promoted(look: Look) -> Status:
 def _last(look: Look) -> Status:
     """Return the status once the canary is gone, or its place taken by the version that is kept."""
     status, seen, rollout = look.status, look.seen, look.rollout
-    cause = aborted(look)
+    cause = aborted(look) or service_gone(look)
     if cause is not None:
         return reverted(look, cause)
     if status.canary is None and seen.canary_exists:
@@ -85,7 +86,7 @@ def _last(look: Look) -> Status:
     warm = None
     if status.canary is not None:
         warm = look.now + timedelta(seconds=rollout.keep_previous)
-        message += f", which is kept running for {rollout.keep_previous:g} s"
+        message += f", which is kept running for {number(rollout.keep_previous)} s"
     return status.decide(
         look.now, Phase.PROMOTED, "Promoted", message, ended=look.now, warm_until=warm, step=len(rollout.steps)
     )
@@ -106,21 +107,24 @@ def _stuck(look: Look) -> Cause | None:
         and look.seconds_since(look.status.phase_since) > patience
     ):
         why = seen.stable.problem or "its pods are being replaced"
-        return Cause("NotReady", f"{look.rollout.service} is not at {look.rollout.version} within {limit:g} s: {why}")
+        return Cause(
+            "NotReady", f"{look.rollout.service} is not at {look.rollout.version} within {number(patience)} s: {why}"
+        )
     return None
 
 
 def _rolled_back(look: Look) -> Status:
     """Return the status that goes back to the version that was kept: by weights, then in place."""
     status = look.status
-    message = f"{look.former_version} is back: its kept pods take all requests"
+    ready = look.seen.canary.ready > 0
+    pods = "take all requests" if ready else "are not ready, so that the service itself is brought back to it first"
     former = status.former
     return status.decide(
         look.now,
         Phase.REVERTING,
         "RolledBack",
-        message,
-        traffic=100 if look.seen.canary.ready else 0,
+        f"{look.former_version} {'is back' if ready else 'comes back'}: its kept pods {pods}",
+        traffic=100 if ready else 0,
         storage_uri=None if former is None else former.storage_uri,
         outcome=Phase.REVERTED,
         decided=look.now,

@@ -15,7 +15,8 @@ def reverting(look: Look) -> Status:
     status, seen = look.status, look.seen
     if status.canary is None:
         return _end(look)
-    if status.canary.name == PREVIOUS and status.traffic and not _is_back(look):
+    # Kept pods that were taken away must not be asked.
+    if status.canary.name == PREVIOUS and status.traffic and seen.canary.ready and not _is_back(look):
         return replace(status, verdict=f"{look.former_version} serves from its kept pods; the service itself follows")
     if status.traffic:
         return replace(status, traffic=0, idle_since=None, decided=look.now)

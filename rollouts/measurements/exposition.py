@@ -49,9 +49,12 @@ def read_exposition(text: str, model: str) -> Snapshot | None:
         model: The model's name.
 
     Raises:
-        ValueError: A value is no number.
+        ValueError: A value is no finite number, or a label is missing.
     """
-    return snapshot_of(_samples(text), model)
+    try:
+        return snapshot_of(_samples(text), model)
+    except (LookupError, OverflowError) as err:
+        raise ValueError(f"no counts of a predictor: {type(err).__name__} {err}") from err
 
 
 def snapshot_of(samples: Iterable[Sample], model: str) -> Snapshot | None:

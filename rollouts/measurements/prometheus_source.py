@@ -46,7 +46,7 @@ class PrometheusSource:
         try:
             told = self._ask(_query(namespace, service))
             found = {name: snapshot_of(samples, service) for name, samples in _by_pod(told).items()}
-        except (OSError, HTTPException, ValueError, LookupError, TypeError) as err:
+        except (OSError, HTTPException, ValueError, OverflowError, LookupError, TypeError) as err:
             self._warn(err)
             return {}
         return {pod.key: each for pod in pods if (each := found.get(pod.name)) is not None}

@@ -10,6 +10,8 @@ from rollouts.shadow.pairs import Pairs
 from rollouts.shadow.records import Record
 
 _MOST_IDS: Final = 20_000
+#: Of the id in an example, in characters: it is the client's, of any length, and the example stands in the status.
+_LONGEST_ID: Final = 200
 #: Of lines whose records wait, in characters: answers to thousands of rows are long.
 _MOST_CHARACTERS: Final = 32 * 2**20
 
@@ -80,4 +82,8 @@ def _compared(stable: Record, canary: Record) -> Pairs:
     if not is_comparable(stable.outputs, canary.outputs):
         return Pairs()
     how = difference(stable.outputs, canary.outputs)
-    return Pairs(compared=1) if how is None else Pairs(1, 1, f"{stable.request_id}: {how}")
+    return Pairs(compared=1) if how is None else Pairs(1, 1, f"{_shortened(stable.request_id)}: {how}")
+
+
+def _shortened(request_id: str) -> str:
+    return request_id if len(request_id) <= _LONGEST_ID else f"{request_id[: _LONGEST_ID - 1]}…"

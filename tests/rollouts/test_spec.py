@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is read of a ModelRollout's object."""
 
+from dataclasses import replace
+
 import pytest
 
 from rollouts.errors import SpecError
-from rollouts.spec import Rollout, read_rollout
+from rollouts.phases import Phase
+from rollouts.spec import Rollout, Step, read_rollout
 from tests.rollouts.controller.api_server import rollout
+from tests.rollouts.world import Version, World
 
 
 @pytest.mark.parametrize(
@@ -21,6 +25,19 @@ from tests.rollouts.controller.api_server import rollout
 def test_an_artifact_is_named_as_kserve_loads_it_and_its_version_the_same_in_every_form(uri: str, read: str) -> None:
     found = _read(uri)
     assert (found.storage_uri, found.version) == (read, "1.1.0")
+
+
+@pytest.mark.parametrize(
+    "uri", ["s3://models/spam/1.1.0", "s3://models/spam/1.1.0.tar.gz", "gs://models/spam/1.1.0.zip"]
+)
+def test_a_folder_and_an_archive_are_rolled_out_under_the_name_that_kserve_loads_them_by(uri: str) -> None:
+    asked = replace(_read(uri), steps=(Step(100),), min_requests=0)
+    world = World(asked, Version())
+    assert world.run(120).phase is Phase.PROMOTED
+    assert world.served == (uri if uri != "s3://models/spam/1.1.0" else "s3://models/spam/1.1.0/")
+    again = World(replace(asked, storage_uri=world.served.rstrip("/")), Version())
+    again.former_uri = again.served = world.served
+    assert again.tick().verdict == "spam serves 1.1.0 already"
 
 
 def test_an_artifact_that_kserve_cannot_read_is_an_error_that_names_the_field() -> None:

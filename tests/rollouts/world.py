@@ -102,6 +102,16 @@ class World:
         rate: Requests a second.
         seed: Decides all that is left to chance.
         begin: When it begins, in seconds.
+
+    Attributes:
+        served: What the service itself serves.
+        lost: Requests that found no server.
+        answered: Requests by how they were answered.
+        in_share: Requests by the version that answered them, since the share last moved.
+        traffic_seen: The shares that the rollout has asked for, and when.
+        gone: Whether the service was deleted.
+        deaf: Whether no server tells its counts.
+        replaced_by: A rollout that is to replace this one.
     """
 
     def __init__(
@@ -122,8 +132,12 @@ class World:
         self.lost = 0
         self.answered: Counter[str] = Counter()
         self.traffic_seen: list[tuple[float, int]] = []
+        self.in_share: Counter[str] = Counter()
+        self.gone = self.deaf = False
+        self.replaced_by: str | None = None
         self._versions = {self.former_uri: stable or Version(), rollout.storage_uri: new}
         self._chance = random.Random(seed)
+        self._mirrored = Pairs()
         self._stable = [self._server(self.former_uri, begin - 1000.0)]
         self._canary: list[_Server] = []
         self._wanted = Desired()
@@ -158,6 +172,8 @@ class World:
 
     def look(self) -> Seen:
         """Return what a look at the cluster would show."""
+        if self.gone:
+            return Seen(service=None, replaced_by=self.replaced_by)
         everybody = [*self._stable, *self._canary]
         taken_up = self._weights[-1][0] <= self.now
         pairs = Pairs()
@@ -170,12 +186,19 @@ class World:
             canary=self._arm(self._canary),
             canary_exists=bool(self._canary),
             traffic=self.weight if taken_up else None,
-            snapshots={self._key(server): server.snapshot() for server in everybody if server.is_ready(self.now)},
+            snapshots={
+                self._key(server): server.snapshot()
+                for server in everybody
+                if server.is_ready(self.now) and not self.deaf
+            },
             pairs=pairs,
+            replaced_by=self.replaced_by,
         )
 
     def take_canary_away(self) -> None:
         """Delete the canary's pods, as a drained node does; others come."""
+        if self.gone:
+            return
         self._canary = [
             self._server(self.status.canary.storage_uri, self.now) for _ in self._canary if self.status.canary
         ]
@@ -185,13 +208,30 @@ class World:
         for server in self._canary:
             server.unready_until = self.now + seconds
 
+    def ask_canary(self) -> None:
+        """Send the canary a request past the Gateway."""
+        for server in self._canary:
+            server.answer(self._chance)
+
+    def make_stable_unready(self, seconds: float) -> None:
+        """Let the stable version's probes fail for a while."""
+        for server in self._stable:
+            server.unready_until = self.now + seconds
+
+    def crash_stable(self) -> None:
+        """Let the stable version's servers end, and begin anew."""
+        for server in self._stable:
+            server.restart(self.now)
+
+    def delete_service(self) -> None:
+        """Delete the InferenceService, with all that was made of it."""
+        self.gone, self._stable, self._canary = True, [], []
+
     def _pass(self, seconds: float) -> None:
         self.now += seconds
         due = self._chance.normalvariate(self.rate * seconds, math.sqrt(self.rate * seconds))
         for _ in range(max(0, round(due))):
             self._request()
-
-    _mirrored = Pairs()
 
     def _request(self) -> None:
         to_canary = self._chance.random() * 100 < self.weight
@@ -200,6 +240,7 @@ class World:
             self.lost += 1
             return
         server = self._chance.choice(ready)
+        self.in_share["canary" if to_canary else "stable"] += 1
         self.answered["right" if server.answer(self._chance) else "failed"] += 1
         if server.version.crashes_after is not None and server.requests >= server.version.crashes_after:
             server.restart(self.now)
@@ -209,9 +250,12 @@ class World:
             self._mirrored += Pairs(1, int(differs))
 
     def _do(self, wanted: Desired) -> None:
+        if self.gone:
+            return
         if wanted.traffic != self._weights[-1][1]:
             self._weights.append((self.now + 0.3, wanted.traffic))
             self.traffic_seen.append((self.now, wanted.traffic))
+            self.in_share.clear()
         if wanted.storage_uri is not None and wanted.storage_uri != self.served:
             self.served = wanted.storage_uri
             # In place: the new pod is there beside the old one until it is ready.

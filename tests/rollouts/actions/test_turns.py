@@ -77,28 +77,37 @@ def test_the_oldest_is_waited_for_first() -> None:
 @pytest.mark.parametrize(
     ("document", "replaces"),
     [
-        (other("c", 1, whenBusy="Replace"), True),
+        (other("c", 1, whenBusy="Replace"), False),
         (other("c", 1, whenBusy="Replace", phase="Pending"), True),
         (other("c", 1, whenBusy="Replace", phase="Refused"), False),
-        (other("c", 1, whenBusy="Wait"), False),
-        (other("c", 1), False),
-        (older(whenBusy="Replace"), False),
-        (other("c", 1, whenBusy="Replace", service="iris"), False),
+        (other("c", 1, whenBusy="Wait", phase="Pending"), False),
+        (other("c", 1, phase="Pending"), False),
+        (older(whenBusy="Replace", phase="Pending"), False),
+        (other("c", 1, whenBusy="Replace", phase="Pending", service="iris"), False),
     ],
-    ids=["younger", "younger, pending", "refused", "patient", "without a word", "older", "of another service"],
+    ids=[
+        "younger, not yet seen",
+        "younger, pending",
+        "refused",
+        "patient",
+        "without a word",
+        "older",
+        "of another service",
+    ],
 )
 def test_a_younger_rollout_replaces_one_if_it_says_so(document: dict[str, Any], replaces: bool) -> None:
     assert replacing(SELF, [document]) == (document["metadata"]["name"] if replaces else None)
 
 
 def test_one_that_is_being_deleted_replaces_nothing() -> None:
-    document = other("c", 1, whenBusy="Replace")
+    document = other("c", 1, whenBusy="Replace", phase="Pending")
     document["metadata"]["deletionTimestamp"] = "2026-11-25T08:00:40Z"
     assert replacing(SELF, [document]) is None
 
 
 def test_a_promoted_rollout_that_keeps_the_former_version_makes_room_for_any_later_one() -> None:
-    assert replacing(SELF, [other("c", 1)], promoted=True) == "c"
+    assert replacing(SELF, [other("c", 1, phase="Pending")], promoted=True) == "c"
+    assert replacing(SELF, [other("c", 1)], promoted=True) is None
     assert replacing(SELF, [other("c", 1, phase="Refused")], promoted=True) is None
     assert replacing(SELF, [older(phase="Reverted")], promoted=True) is None
 

@@ -3,7 +3,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -128,6 +128,10 @@ def pods_of(*names: str) -> list[Pod]:
     return [Pod(name=name, key=f"uid-{name}/0", ready=True) for name in names]
 
 
+def telling(line: str) -> Callable[[object], bytes]:
+    return lambda _: f"{line}\n".encode()
+
+
 def test_pods_are_asked_through_the_api_server_and_silent_ones_left_out(
     server: RunningServer, asked: Snapshot, tmp_path: Path
 ) -> None:
@@ -136,9 +140,16 @@ def test_pods_are_asked_through_the_api_server_and_silent_ones_left_out(
         for name in ("a", "b"):
             state.others[place.format(name)] = lambda _: exposition(server).encode()
         state.others[place.format("odd")] = lambda _: b"<html>busy</html>"
-        state.others[place.format("broken")] = lambda _: b'portside_rows_total{model="iris"} many\n'
+        broken = {
+            "words": 'portside_rows_total{model="iris"} many',
+            "infinite": 'portside_rows_total{model="iris"} +Inf',
+            "undefined": 'portside_rows_total{model="iris"} NaN',
+            "unlabelled": 'portside_requests_total{model="iris"} 5.0',
+        }
+        for name, line in broken.items():
+            state.others[place.format(name)] = telling(line)
         waiting = Pod(name="waiting", key="uid-waiting/0")
-        pods = [*pods_of("a", "odd", "broken", "gone", "b"), waiting]
+        pods = [*pods_of("a", "odd", *broken, "gone", "b"), waiting]
         found = PodSource(cluster, executor).snapshots("models", "iris", pods)
     assert found.keys() == {"uid-a/0", "uid-b/0"}
     for each in found.values():
@@ -212,8 +223,14 @@ def test_prometheus_tells_the_same_as_the_pods(server: RunningServer, asked: Sna
 
 @pytest.mark.parametrize(
     "answer",
-    [b"no JSON", {"status": "error", "error": "busy"}, {"data": {"result": [{"metric": {}, "value": [0, "1"]}]}}, []],
-    ids=["no JSON", "an error", "no pods", "a list"],
+    [
+        b"no JSON",
+        {"status": "error", "error": "busy"},
+        {"data": {"result": [{"metric": {}, "value": [0, "1"]}]}},
+        {"data": {"result": [{"metric": {"pod": "a", "__name__": "portside_rows_total"}, "value": [0, "+Inf"]}]}},
+        [],
+    ],
+    ids=["no JSON", "an error", "no pods", "no finite count", "a list"],
 )
 def test_a_prometheus_that_answers_otherwise_tells_nothing_and_is_told_of_once(
     answer: Any, caplog: pytest.LogCaptureFixture

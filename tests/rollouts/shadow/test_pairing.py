@@ -79,6 +79,14 @@ def test_long_values_are_cut_in_the_example() -> None:
     assert len(found.example) < 150
 
 
+def test_an_id_of_any_length_makes_no_long_example() -> None:
+    long = "i" * 100_000
+    found = Pairing().add([Record(long, LABEL, 0)], [Record(long, {"label": texts("spam")}, 0)])
+    assert found.different == 1
+    assert found.example.startswith("iii")
+    assert len(found.example) < 300
+
+
 def test_redacted_outputs_are_left_out_and_without_others_nothing_is_compared() -> None:
     hidden = Output("BYTES", (1,), None)
     assert compared({"label": hidden, "score": floats(1.0)}, {"label": hidden, "score": floats(1.0)}) == Pairs(1)
