@@ -9,9 +9,11 @@ import argparse
 import json
 import os
 import sys
-from typing import Any
+from typing import Any, Final
 
 from pipelines.steps.names import STEPS, function_of
+
+_EXIT_STEP: Final = "report_run"
 
 
 def main(words: list[str] | None = None) -> None:
@@ -51,6 +53,9 @@ def _refusals() -> tuple[type[Exception], ...]:
 def _record(step: str, run: str, executor_input: dict[str, Any], sentence: str) -> None:
     from pipelines.running.refusals import record_refusal
 
+    if step == _EXIT_STEP:
+        # What the record is kept for: it must not write over what ended the run.
+        return
     given = executor_input.get("inputs", {}).get("parameterValues", {})
     if given.get("root") and given.get("use_case"):
         record_refusal(given["root"], given["use_case"], run, step, sentence)

@@ -2,6 +2,8 @@
 """The command that trains a use case."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -25,8 +27,12 @@ def train(use_case: str, *, out: Path, seed: int, as_json: bool) -> None:
     from pipelines.use_cases import use_case as find_use_case
     from pipelines.use_cases.training import train as train_use_case
 
+    with _writing(out):
+        # What cannot be made is told before the training.
+        out.mkdir(parents=True, exist_ok=True)
     trained = train_use_case(find_use_case(use_case), seed, _log.info)
-    write_training(trained, out)
+    with _writing(out):
+        write_training(trained, out)
     if as_json:
         click.echo(orjson.dumps(trained.metrics, option=orjson.OPT_INDENT_2).decode())
         return
@@ -34,3 +40,13 @@ def train(use_case: str, *, out: Path, seed: int, as_json: bool) -> None:
     for name, value in trained.metrics.items():
         click.echo(f"  {name:<{width}}  {value:.4g}" if isinstance(value, float) else f"  {name:<{width}}  {value}")
     click.echo(f"trained {use_case}: {out}")
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    from pipelines.errors import PipelineError
+
+    try:
+        yield
+    except OSError as err:
+        raise PipelineError(f"{err.filename or out}: cannot be written: {err.strerror}; give another --out") from err

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from pipelines.batch.command import score
+from pipelines.command_options import find_own_modules, notified, pairs_of
 from pipelines.new_module.command import new
 from pipelines.running.webhook_command import webhook
 
@@ -21,14 +22,7 @@ _BACKEND: Final = ("kfp_url", "vertex", "project", "region", "service_account", 
 _HOURLY: Final = "0 * * * *"
 _WEEKLY: Final = "0 3 * * 1"
 _MONTHLY: Final = "0 3 1 * *"
-
-
-def _options(text_pairs: tuple[str, ...]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in text_pairs]
-    wrong = next((f"{name}{sign}{value}" for name, sign, value in pairs if not name or not sign), None)
-    if wrong is not None:
-        raise click.BadParameter(f"{wrong!r} is not NAME=VALUE", param_hint="--option")
-    return {name: value for name, _, value in pairs}
+_PORT: Final = click.IntRange(0, 65535)
 
 
 _USE_CASE = click.argument("use_case", metavar="USE_CASE")
@@ -41,7 +35,9 @@ _NAMESPACE = click.option("--namespace", default="models", show_default=True, he
 _OPTION = click.option(
     "--option", "pairs", multiple=True, metavar="NAME=VALUE", help="How to deploy, such as replicas=1:3; repeatable."
 )
-_NOTIFY = click.option("--notify", default="", metavar="URL", help="Is told by POST how the run ended.")
+_NOTIFY = click.option(
+    "--notify", default="", metavar="URL", callback=notified, help="Is told by POST how the run ended."
+)
 _IMAGE = click.option(
     "--image",
     metavar="IMAGE",
@@ -58,9 +54,7 @@ def pipeline() -> None:
 
     USE_CASE is spam, maintenance, recommender, or a module of your own (see `portside pipeline new`).
     """
-    # A module of one's own is looked for in this folder too, as `python -m` does and a console script does not.
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+    find_own_modules()
 
 
 @pipeline.command()
@@ -94,8 +88,8 @@ def pipeline() -> None:
     help="Where outputs, logs and the cache are kept.",
 )
 @click.option("--serve", "then_serve", is_flag=True, help="Then go on serving the champion, until Ctrl-C.")
-@click.option("--http-port", type=int, help="REST, with --serve.  [default: 8080]")
-@click.option("--grpc-port", type=int, help="gRPC, with --serve.  [default: 8081]")
+@click.option("--http-port", type=_PORT, help="REST, with --serve.  [default: 8080]")
+@click.option("--grpc-port", type=_PORT, help="gRPC, with --serve.  [default: 8081]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def run(
     use_case: str,
@@ -114,10 +108,13 @@ def run(
     """
     from pipelines.running.local import run_training
 
+    if not then_serve and (http_port, grpc_port) != (None, None):
+        raise click.UsageError("--http-port and --grpc-port are those of --serve: add it")
+
     def tell(line: str) -> None:
         click.echo(line, err=as_json)
 
-    result = run_training(use_case, options=_options(pairs), tell=tell, **words)
+    result = run_training(use_case, options=pairs_of(pairs), tell=tell, **words)
     if as_json:
         from dataclasses import asdict
 
@@ -138,7 +135,9 @@ def _serve(root: str, work: Path, use_case: str, version: str | None, *ports: in
     if version is None:
         raise click.UsageError("there is nothing to serve: no version was promoted yet")
     folder = open_registry(root).fetch(find_use_case(use_case).PLAN.name, version, work / "serving")
-    words = [f"{name}={port}" for name, port in zip(("--http-port", "--grpc-port"), ports, strict=True) if port]
+    words = [
+        f"{name}={port}" for name, port in zip(("--http-port", "--grpc-port"), ports, strict=True) if port is not None
+    ]
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "portside", "serve", str(folder), *words])  # noqa: S606
 
@@ -222,7 +221,7 @@ def schedule(use_case: str, *, cron: str | None, dry_run: bool, **words: Any) ->
     Without a time it is the use case's own (spam weekly, maintenance monthly), and of batch scoring hourly.
     """
     submission = _submission(use_case, **words)
-    when = cron or submission.usual_cron
+    when = submission.usual_cron if cron is None else cron
     if dry_run:
         click.echo(json.dumps(submission.schedule_request(when), indent=2))
         return
@@ -230,17 +229,25 @@ def schedule(use_case: str, *, cron: str | None, dry_run: bool, **words: Any) ->
 
 
 def _submission(use_case: str, *, pairs: tuple[str, ...], caching: bool = True, **words: Any) -> "Submission":
+    from pipelines.errors import PipelineError
+    from pipelines.running.local import is_folder
     from pipelines.running.submission import Submission, backend_of
 
     chosen = {name: words.pop(name) for name in _BACKEND}
     backend = backend_of(root=words["root"], **chosen)
     score_to = words.pop("score_to")
+    for option, place in (("--root", words["root"]), ("--score-to", score_to)):
+        if place is not None and is_folder(place):
+            raise PipelineError(
+                f"{place} is a folder of this machine, which the run's pods do not have: give {option} as s3://BUCKET "
+                "or gs://BUCKET"
+            )
     if score_to is not None:
         if pairs or words.pop("seed") != 0:
             raise click.UsageError("--seed and --option are of training: leave them out with --score-to")
         del words["namespace"]
         return Submission.scoring(use_case, backend, out=score_to, **words)
-    return Submission.of(use_case, backend, caching=caching, options=_options(pairs), **words)
+    return Submission.of(use_case, backend, caching=caching, options=pairs_of(pairs), **words)
 
 
 pipeline.add_command(new)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipelines.command_options import find_own_modules
 from pipelines.running.trainer_options import trainer_of, trainer_options
 
 
@@ -22,6 +23,7 @@ def retrain(use_case: str, *, because: str, **words: Any) -> None:
     from pipelines.running.retraining import Joined
     from pipelines.running.retraining import retrain as begin
 
+    find_own_modules()
     trainer = trainer_of(**words)
     run = begin(use_case, because, trainer)
     if isinstance(run, Joined):

@@ -21,6 +21,9 @@ def write_training(trained: TrainedModel, folder: Path) -> None:
     Args:
         trained: The trained model with its sample, metrics and lineage.
         folder: Where to; files of an earlier run are replaced.
+
+    Raises:
+        OSError: It cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     dump_joblib(trained.model, folder / MODEL)

@@ -10,6 +10,7 @@ from kfp import compiler
 from pipelines.definition.needs import DEFAULT_ROOTS, TARGETS, Place
 from pipelines.definition.scoring_pipeline import scoring_pipeline
 from pipelines.definition.training_pipeline import training_pipeline
+from pipelines.errors import PipelineError
 from pipelines.use_cases import NAMES, use_case
 
 #: Vertex AI takes one document, and Kubeflow's own two: what Kubernetes must know stands in the second.
@@ -22,6 +23,9 @@ def compile_all(out: Path, image: str) -> list[Path]:
     Args:
         out: The folder to write to, made when it is missing.
         image: The pipeline image, with its digest.
+
+    Raises:
+        PipelineError: The folder cannot be written to.
     """
     return [path for name in NAMES for path in compile_one(name, out, image)]
 
@@ -35,14 +39,17 @@ def compile_one(name: str, out: Path, image: str) -> list[Path]:
         image: The pipeline image, with its digest.
 
     Raises:
-        PipelineError: There is no such use case.
+        PipelineError: There is no such use case, or the folder cannot be written to.
     """
-    out.mkdir(parents=True, exist_ok=True)
     model = use_case(name).PLAN.name
     written = []
-    for place, suffix in _SUFFIXES.items():
-        written.append(write(training_of(name, image=image, place=place), out / f"{model}{suffix}"))
-        written.append(write(scoring_of(name, image=image, place=place), out / f"{model}-scoring{suffix}"))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for place, suffix in _SUFFIXES.items():
+            written.append(write(training_of(name, image=image, place=place), out / f"{model}{suffix}"))
+            written.append(write(scoring_of(name, image=image, place=place), out / f"{model}-scoring{suffix}"))
+    except OSError as err:
+        raise PipelineError(f"{err.filename or out}: cannot be written: {err.strerror}; give another --out") from err
     return written
 
 

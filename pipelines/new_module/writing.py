@@ -40,12 +40,17 @@ def write_module(name: str, out: Path) -> list[Path]:
     if taken is not None:
         raise PipelineError(f"{taken} is there already, and is left as it is: choose another name, or another --out")
     texts = {path: _render(template, name) for path, template in files.items()}
+    made = []
     try:
         out.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
             with path.open("x", encoding="utf-8") as file:
+                made.append(path)
                 file.write(text)
     except OSError as err:
+        # A half of it would be in the way of the next attempt.
+        for path in made:
+            path.unlink()
         raise PipelineError(f"{err.filename or out}: cannot be written: {err.strerror}") from err
     return list(files)
 
@@ -70,6 +75,8 @@ def _check_name(name: str, out: Path) -> None:
             f'"{name}" cannot be the name of a module and of its model: take up to {_LONGEST} small letters, digits '
             "and _, a letter first, no _ last"
         )
+    if name == "conftest":
+        raise PipelineError('"conftest" is a file of pytest\'s: choose another name')
     if keyword.iskeyword(name):
         raise PipelineError(f'"{name}" is a word of Python\'s: choose another name')
     if name in NAMES:

@@ -5,9 +5,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pipelines.definition.needs import Place
+
+if TYPE_CHECKING:
+    from pipelines.running.kfp_backend import Request
 
 #: Below the registry's root, where Vertex AI keeps what steps write; the registry passes names with a dot by.
 _PIPELINE_ROOT: Final = ".pipelines"
@@ -83,43 +86,32 @@ class Kubeflow:
     place: Place = "kfp"
 
     def request(self, work: Work) -> dict[str, Any]:
-        """Return the run as Kubeflow's API takes it; see ``Backend``."""
-        import yaml
-
-        documents = yaml.safe_load_all(work.spec.read_text())
-        return {
-            "display_name": work.name,
-            "runtime_config": {"parameters": dict(work.parameters)},
-            "pipeline_spec": dict(zip(("pipeline_spec", "platform_spec"), documents, strict=True)),
-        }
+        """Return the run as Kubeflow's API takes it, but for its experiment's id; see ``Backend``."""
+        return self._asked(work).run()
 
     def submit(self, work: Work) -> str:
         """Start a run; see ``Backend``."""
         from pipelines.running import kfp_backend
 
-        return kfp_backend.submit(work.spec, name=work.name, **self._words(work)).url
+        link = kfp_backend.submit(self._asked(work), url=self.url, experiment=self.experiment, namespace=self.namespace)
+        return link.url
 
     def schedule_request(self, work: Work, cron: str) -> dict[str, Any]:
-        """Return the recurring run as Kubeflow's API takes it; see ``Backend``."""
-        from pipelines.cron import with_seconds
-
-        return {**self.request(work), "trigger": {"cron_schedule": {"cron": with_seconds(cron)}}}
+        """Return the recurring run as Kubeflow's API takes it, but for its experiment's id; see ``Backend``."""
+        return self._asked(work).recurring_run(cron)
 
     def schedule(self, work: Work, cron: str) -> str:
         """Make a recurring run; see ``Backend``."""
         from pipelines.running import kfp_backend
 
-        return kfp_backend.schedule(work.spec, name=work.name, cron=cron, **self._words(work))
+        return kfp_backend.schedule(
+            self._asked(work), cron, url=self.url, experiment=self.experiment, namespace=self.namespace
+        )
 
-    def _words(self, work: Work) -> dict[str, Any]:
-        return {
-            "url": self.url,
-            "parameters": work.parameters,
-            "experiment": self.experiment,
-            "namespace": self.namespace,
-            "service_account": self.service_account,
-            "caching": work.caching,
-        }
+    def _asked(self, work: Work) -> "Request":
+        from pipelines.running.kfp_backend import Request
+
+        return Request(work.spec, work.name, work.parameters, self.service_account, work.caching)
 
 
 @dataclass(frozen=True)

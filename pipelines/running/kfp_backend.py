@@ -60,74 +60,84 @@ class RunState:
         return self.state in _OVER
 
 
+@dataclass(frozen=True)
+class Request:
+    """A run as it is asked for, now or by a clock.
+
+    Attributes:
+        spec: The pipeline, compiled for Kubeflow.
+        name: The run's name, or that of the recurring run.
+        parameters: The pipeline's parameters.
+        service_account: Kubernetes' account that its pods run as; None takes the backend's own.
+        caching: Whether steps may come from the cache; those that never do stay so.
+    """
+
+    spec: Path
+    name: str
+    parameters: Mapping[str, Any]
+    service_account: str | None = None
+    caching: bool = True
+
+    def run(self) -> dict[str, Any]:
+        """Return a run as the API takes it, but for the experiment that it is listed under."""
+        account = {"service_account": self.service_account} if self.service_account else {}
+        return {
+            "display_name": self.name,
+            "pipeline_spec": _documents(self.spec, caching=self.caching),
+            "runtime_config": {"parameters": dict(self.parameters)},
+            **account,
+        }
+
+    def recurring_run(self, cron: str) -> dict[str, Any]:
+        """Return a recurring run likewise: one run at a time, and what was missed is not made up for.
+
+        Args:
+            cron: Five fields: minute, hour, day, month, day of the week; in the backend's time zone, UTC by default.
+
+        Raises:
+            PipelineError: The time is none.
+        """
+        return {
+            **self.run(),
+            "mode": "ENABLE",
+            "trigger": {"cron_schedule": {"cron": with_seconds(cron)}},
+            "max_concurrency": "1",
+            "no_catchup": True,
+        }
+
+
 def submit(
-    spec: Path,
-    *,
-    url: str,
-    name: str,
-    parameters: Mapping[str, Any],
-    experiment: str,
-    namespace: str | None = None,
-    service_account: str | None = None,
-    caching: bool = True,
-    token: str | None = None,
+    request: Request, *, url: str, experiment: str, namespace: str | None = None, token: str | None = None
 ) -> RunLink:
     """Start a run of a compiled pipeline.
 
     Args:
-        spec: The pipeline, compiled for Kubeflow.
+        request: The run.
         url: The API's address.
-        name: The run's name.
-        parameters: The pipeline's parameters.
         experiment: What it is listed under; made when it is missing.
         namespace: The profile, where there are several users.
-        service_account: Kubernetes' account that its pods run as; None takes the backend's own.
-        caching: Whether steps may come from the cache; those that never do stay so.
         token: Who we are; None looks for one as this module says.
 
     Raises:
         PipelineError: Nobody answers, or the run is refused.
     """
     client = _connect(url, namespace, token)
-    with _told(url, f"the run {name}"):
-        models = client.api_models
-        run = models.V2beta1Run(
-            experiment_id=_experiment_id(client, experiment, namespace),
-            display_name=name,
-            pipeline_spec=_documents(spec, caching=caching),
-            runtime_config=models.V2beta1RuntimeConfig(parameters=dict(parameters)),
-            service_account=service_account,
-        )
+    with _told(url, f"the run {request.name}"):
+        run = {"experiment_id": _experiment_id(client, experiment, namespace), **request.run()}
         return _link(url, client.runs.run_service_create_run(run=run))
 
 
 def schedule(
-    spec: Path,
-    *,
-    url: str,
-    name: str,
-    cron: str,
-    parameters: Mapping[str, Any],
-    experiment: str,
-    namespace: str | None = None,
-    service_account: str | None = None,
-    caching: bool = True,
-    token: str | None = None,
+    request: Request, cron: str, *, url: str, experiment: str, namespace: str | None = None, token: str | None = None
 ) -> str:
-    """Have a compiled pipeline run by a clock, one run at a time, in place of the recurring runs of that name.
-
-    Times that went by while nothing could be started are not made up for.
+    """Have a compiled pipeline run by a clock, in place of the recurring runs of that name in the experiment.
 
     Args:
-        spec: The pipeline, compiled for Kubeflow.
+        request: The run.
+        cron: When; see ``Request.recurring_run``.
         url: The API's address.
-        name: The recurring run's name; others of that name in the experiment are deleted.
-        cron: Five fields: minute, hour, day, month, day of the week; in the backend's time zone, UTC by default.
-        parameters: The pipeline's parameters.
         experiment: What runs are listed under; made when it is missing.
         namespace: The profile, where there are several users.
-        service_account: Kubernetes' account that pods run as; None takes the backend's own.
-        caching: Whether steps may come from the cache; those that never do stay so.
         token: Who we are; None looks for one as this module says.
 
     Returns:
@@ -136,32 +146,19 @@ def schedule(
     Raises:
         PipelineError: The time is none, nobody answers, or the recurring run is refused.
     """
-    six_fields = with_seconds(cron)
+    recurring_run = request.recurring_run(cron)
     client = _connect(url, namespace, token)
-    with _told(url, f"the recurring run {name}"):
-        models, api = client.api_models, client.recurring_runs
-        experiment_id = _experiment_id(client, experiment, namespace)
+    with _told(url, f"the recurring run {request.name}"):
+        api, experiment_id = client.recurring_runs, _experiment_id(client, experiment, namespace)
         former = [
             each.recurring_run_id
-            for each in _pages(api.recurring_run_service_list_recurring_runs, name, experiment_id=experiment_id)
+            for each in _pages(api.recurring_run_service_list_recurring_runs, request.name, experiment_id=experiment_id)
         ]
         # First the new one: should it be refused, the former stays.
-        api.recurring_run_service_create_recurring_run(
-            recurring_run=models.V2beta1RecurringRun(
-                experiment_id=experiment_id,
-                display_name=name,
-                mode=models.RecurringRunMode.ENABLE,
-                pipeline_spec=_documents(spec, caching=caching),
-                runtime_config=models.V2beta1RuntimeConfig(parameters=dict(parameters)),
-                trigger=models.V2beta1Trigger(cron_schedule=models.V2beta1CronSchedule(cron=six_fields)),
-                max_concurrency="1",
-                no_catchup=True,
-                service_account=service_account,
-            )
-        )
+        api.recurring_run_service_create_recurring_run(recurring_run={"experiment_id": experiment_id, **recurring_run})
         for each in former:
             api.recurring_run_service_delete_recurring_run(recurring_run_id=each)
-    return name
+    return request.name
 
 
 def runs(url: str, name: str, *, namespace: str | None = None, token: str | None = None) -> list[RunState]:

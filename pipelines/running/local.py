@@ -16,6 +16,7 @@ from pipelines.running.refusals import read_refusal
 from pipelines.use_cases.use_case import Progress, silent
 
 if TYPE_CHECKING:
+    from pipelines.registry import Registry
     from pipelines.running.local_runner import State
 
 _EFFECTS: Final = ("resolve_inputs", "deploy_model", "report_run")
@@ -95,9 +96,9 @@ def run_training(
         tell: Takes a line whenever there is news.
 
     Raises:
-        PipelineError: There is no such use case, the place cannot be deployed to as asked, or a run is under way in
-            this folder.
-        RegistryError: The registry cannot be reached.
+        PipelineError: There is no such use case or file of data, the place cannot be deployed to as asked, the folder
+            cannot be written to, or a run is under way in it.
+        RegistryError: The registry cannot be reached, or not be written to.
     """
     from pipelines.definition.compiling import training_of
     from pipelines.lineage import code_digest
@@ -107,9 +108,12 @@ def run_training(
 
     model = find_use_case(use_case).PLAN.name
     _check_place(deploy_to, root, options or {})
+    if data and "://" not in data and not Path(data).is_file():
+        raise PipelineError(f"{data}: there is no such file; give the data as one CSV or Parquet file")
     run = run or f"{model}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
     registry = open_registry(_absolute(root))
     before = registry.aliases(model).champion
+    _check_writable(registry, model, run)
     account = _Account(tell)
     outputs = (work / model).absolute()
     # The steps run the code that stands here: its digest is the image's, so that other code has another cache.
@@ -154,7 +158,8 @@ class _Account:
         spoken = [line for line in lines if line.strip()]
         seconds = 0.0 if state == "cached" else time.monotonic() - self._since
         self.steps.append(StepRun(step, state, seconds, spoken[-1] if spoken else ""))
-        if state == "failed":
+        if state == "failed" and not self._lines:
+            # The first that fails is the cause; the exit step may fail after it.
             self._lines = spoken[-_LAST_LINES:]
         took = f"{seconds:5.1f} s" if state != "cached" else " cached"
         self._tell(f"  {step:<15} {took}  {self.steps[-1].line}".rstrip())
@@ -189,11 +194,23 @@ def _check_place(deploy_to: str, root: str, options: Mapping[str, str]) -> None:
             raise PipelineError("--option says how an InferenceService is deployed: add --deploy kserve")
         return
     Options.of(options)
-    if "://" not in root:
+    if is_folder(root):
         raise PipelineError(
             f"{root} is a folder of this machine, which pods cannot read: give the registry as --root s3://BUCKET or "
             "gs://BUCKET, or serve here with --deploy local"
         )
+
+
+def is_folder(place: str) -> bool:
+    """Return whether an address is one of this machine, rather than a bucket's."""
+    return "://" not in place or place.startswith("file://")
+
+
+def _check_writable(registry: "Registry", model: str, run: str) -> None:
+    """Find out now what the last step would, after hours of training."""
+    path = f".runs/{model}/{run}.begun"
+    registry.records.write(path, b"")
+    registry.records.delete(path)
 
 
 def _absolute(place: str) -> str:
@@ -209,8 +226,14 @@ def _search_path() -> str:
 @contextmanager
 def _alone(outputs: Path, model: str) -> Iterator[None]:
     """Hold the folder's lock, which the system gives back whatever ends this process."""
-    outputs.mkdir(parents=True, exist_ok=True)
-    with (outputs / "lock").open("w") as lock:
+    try:
+        outputs.mkdir(parents=True, exist_ok=True)
+        lock = (outputs / "lock").open("w")
+    except OSError as err:
+        raise PipelineError(
+            f"{outputs}: cannot be written to ({err.strerror}); give another folder with --work"
+        ) from err
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-#: Of the fields of /proc/PID/stat behind the program's name: when the process began, in ticks since the machine did.
-_BEGAN: Final = 19
+#: Of the fields of /proc/PID/stat behind the program's name: the state, and when the process began, in ticks since the
+#: machine did.
+_STATE, _BEGAN = 0, 19
+#: Has ended, and nobody has asked how yet: in a container without an init process this may last.
+_ZOMBIE: Final = "Z"
 
 
 def this_process() -> dict[str, str]:
@@ -36,9 +39,10 @@ def is_gone(process: Mapping[str, str]) -> bool:
 
 
 def _began(pid: int) -> str:
-    """Return when a process began, as its system tells it; empty where that has no /proc."""
+    """Return when a process that goes on began, as its system tells it; empty where that has no /proc."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[_BEGAN]
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[_STATE] == _ZOMBIE else fields[_BEGAN]

@@ -5,8 +5,12 @@ Each step is a process of its own, as it is in a cluster; importing pandas, scik
 of each. This one does nothing else: its only other threads are OpenBLAS's and jemalloc's, which both see to a fork. It
 reads a JSON line for each step, ``{"words": [...], "log": path}``, and answers with a line: the exit code, negative
 where a signal ended it.
+
+On Linux a run that dies takes its server and the step under way with it, however it dies: a step that went on alone
+could deploy beside the next run's.
 """
 
+import ctypes
 import json
 import os
 import signal
@@ -27,8 +31,15 @@ _MODULES: Final = (
 )
 
 
+#: Linux's prctl option PR_SET_PDEATHSIG: which signal a process gets when its parent dies.
+_PARENT_DEATH_SIGNAL: Final = 1
+
+
 def main() -> None:
     """Serve until there is nothing more to read."""
+    _die_with_parent()
+    # Of Ctrl-C, which all processes of a terminal get, the run makes what is to be made.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Kubeflow's own word for a step's process: without it, kfp imports its client and Kubernetes', for seconds.
     os.environ.setdefault("_KFP_RUNTIME", "true")
     for module in _MODULES:
@@ -48,6 +59,7 @@ def main() -> None:
 
 def _be_the_step(words: list[str], log: str) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _die_with_parent()
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(file, 1)
     os.dup2(file, 2)
@@ -65,6 +77,11 @@ def _be_the_step(words: list[str], log: str) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code if isinstance(code, int) else 1)
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def _end(child: int, _signal: int, _frame: object) -> NoReturn:

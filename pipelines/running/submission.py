@@ -50,6 +50,8 @@ def backend_of(
         if project or region:
             raise PipelineError("--project and --region are Vertex AI's: leave them out with --kfp")
         return Kubeflow(kfp_url, experiment, kfp_namespace, service_account)
+    if kfp_namespace:
+        raise PipelineError("--kfp-namespace is Kubeflow's: leave it out with --vertex")
     missing = [f"--{name}" for name, value in (("project", project), ("region", region)) if not value]
     if not (root or "").startswith("gs://"):
         missing.append("--root gs://BUCKET")
@@ -179,7 +181,7 @@ class Submission:
     def schedule_request(self, cron: str | None = None) -> dict[str, Any]:
         """Return what `schedule` would send, as a plain document; PipelineError when it would be refused."""
         with self._compiled(self.name) as work:
-            return self.backend.schedule_request(work, cron or self.usual_cron)
+            return self.backend.schedule_request(work, self.usual_cron if cron is None else cron)
 
     def run(self, name: str | None = None) -> str:
         """Start a run and return where it can be watched; PipelineError when it is refused or nobody answers."""
@@ -198,7 +200,7 @@ class Submission:
         """
         self._check_image()
         with self._compiled(self.name) as work:
-            return self.backend.schedule(work, cron or self.usual_cron)
+            return self.backend.schedule(work, self.usual_cron if cron is None else cron)
 
     def _check_image(self) -> None:
         if self.image == PLACEHOLDER:

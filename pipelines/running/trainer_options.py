@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from pipelines.command_options import notified, pairs_of
+
 if TYPE_CHECKING:
     from pipelines.running.retraining import Trainer
 
@@ -59,7 +61,9 @@ def trainer_options(command: _Command) -> _Command:
         click.option(
             "--option", "pairs", multiple=True, metavar="NAME=VALUE", help="How to deploy, such as replicas=1:3."
         ),
-        click.option("--notify", default="", metavar="URL", help="Is told by POST how the run ended."),
+        click.option(
+            "--notify", default="", metavar="URL", callback=notified, help="Is told by POST how the run ended."
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -94,7 +98,7 @@ def trainer_of(
 
     from pipelines.running.retraining import Elsewhere, Here
 
-    parameters = {"data": data, "seed": seed, "namespace": namespace, "notify": notify, "options": _options(pairs)}
+    parameters = {"data": data, "seed": seed, "namespace": namespace, "notify": notify, "options": pairs_of(pairs)}
     if not (words["kfp_url"] or words["vertex"]):
         _refuse(words, _OF_BACKENDS, "is for runs elsewhere: add --kfp URL or --vertex")
         place = words["deploy_to"] or "local"
@@ -121,11 +125,3 @@ def _refuse(words: dict[str, Any], options: dict[str, str], why: str) -> None:
     given = next((written for name, written in options.items() if words[name]), None)
     if given is not None:
         raise PipelineError(f"{given} {why}")
-
-
-def _options(pairs: tuple[str, ...]) -> dict[str, str]:
-    parted = [pair.partition("=") for pair in pairs]
-    wrong = next(("".join(each) for each in parted if not each[0] or not each[1]), None)
-    if wrong is not None:
-        raise click.BadParameter(f"{wrong!r} is not NAME=VALUE", param_hint="--option")
-    return {name: value for name, _, value in parted}

@@ -23,6 +23,8 @@ from predictors.errors import PredictorError
 _log = logging.getLogger(__name__)
 
 _LARGEST: Final = 2**20
+#: Of a length; Python refuses to read thousands.
+_MOST_DIGITS: Final = 18
 #: How long a client may take to send its request.
 _SECONDS: Final = 10.0
 _JSON: Final = "application/json"
@@ -167,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
             self._refuse(HTTPStatus.LENGTH_REQUIRED, "the message's Content-Length is missing")
-        elif int(length) > _LARGEST:
+        elif len(length) > _MOST_DIGITS or int(length) > _LARGEST:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a message has {_LARGEST} bytes at most")
         else:
             self._take(self.rfile.read(int(length)))

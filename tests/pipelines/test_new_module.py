@@ -106,6 +106,16 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         write_module("churn", tmp_path / "file" / "churn")
 
 
+def test_a_disk_that_is_full_in_between_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "portside", "pipeline", "new", "churn"]
+    limited = ["bash", "-c", 'ulimit -f 4; exec "$@"', "bash", *words]
+    done = subprocess.run(limited, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr == "portside: churn: cannot be written: File too large\n"
+    assert list((tmp_path / "churn").iterdir()) == []
+    assert len(write_module("churn", tmp_path / "churn")) == 4
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
@@ -119,6 +129,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         pytest.param("churn_", "no _ last", id="underscore last"),
         pytest.param("c" * 54, "take up to 53 small letters", id="too long"),
         pytest.param("lambda", "a word of Python's", id="keyword"),
+        pytest.param("conftest", "a file of pytest's", id="pytest's own"),
         pytest.param("spam", "one of the use cases that come with Portside", id="built-in use case"),
         pytest.param("numpy", "would hide the module of that name in .*numpy", id="installed module"),
         pytest.param("json", "would hide the module of that name in .*json", id="standard library"),

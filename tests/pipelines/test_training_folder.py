@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
 from pathlib import Path
 
 import joblib
@@ -45,6 +47,14 @@ def test_the_model_is_read_as_it_was_written(trained_spam: TrainedModel, tmp_pat
     dump_joblib(read_model(tmp_path), tmp_path / "again.joblib")
 
     assert (tmp_path / "again.joblib").read_bytes() == (tmp_path / "model.joblib").read_bytes()
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_trained() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "portside", "train", "spam", "--out", "/dev/null/spam"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "portside: /dev/null/spam: cannot be written: Not a directory; give another --out\n"
 
 
 def test_a_model_that_asks_for_anything_else_is_refused(tmp_path: Path) -> None:

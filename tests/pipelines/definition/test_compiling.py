@@ -12,6 +12,7 @@ from google.protobuf import json_format  # type: ignore[import-untyped]
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipelines.definition.needs import NEEDS
+from pipelines.errors import PipelineError
 from pipelines.pipeline_commands import pipeline
 from pipelines.steps.names import STEPS
 from pipelines.use_cases import NAMES
@@ -129,3 +130,8 @@ def test_one_use_case_is_compiled_by_itself(tmp_path: Path) -> None:
         "spam.yaml",
     ]
     assert (tmp_path / "spam.yaml").read_text().count(image) == 9
+
+
+def test_a_folder_that_cannot_be_written_to_is_told() -> None:
+    with pytest.raises(PipelineError, match=r"/dev/null/compiled: cannot be written: Not a directory; .* --out"):
+        CliRunner().invoke(pipeline, ["compile", "--out", "/dev/null/compiled"], catch_exceptions=False)

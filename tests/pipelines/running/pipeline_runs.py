@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -68,4 +69,6 @@ def start(place: Place, use_case: str, *words: str) -> "subprocess.Popen[str]":
         cwd=place.folder,
         env=dict(os.environ),
         start_new_session=True,
+        # Where this process is one of a shell's in the background, Ctrl-C is ignored, and so it would be in the run.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no threads here)
     )

@@ -11,7 +11,7 @@ from kfp import compiler, dsl, kubernetes
 
 from pipelines.errors import PipelineError
 from pipelines.running import kfp_backend
-from pipelines.running.kfp_backend import RunLink
+from pipelines.running.kfp_backend import Request, RunLink
 from tests.pipelines.running.conftest import IMAGE, another_server
 from tests.pipelines.running.fake_kfp import FakeKubeflow
 
@@ -43,14 +43,20 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def asked(spec: Path, **changed: Any) -> tuple[Request, dict[str, Any]]:
+    """Return a request with what is changed of it, and the other words of a call."""
+    ours = {name: changed.pop(name) for name in ("name", "parameters", "service_account", "caching") if name in changed}
+    return Request(spec, **{"name": "spam-1", "parameters": PARAMETERS, **ours}), {"experiment": "portside", **changed}
+
+
 def submit(spec: Path, kubeflow: FakeKubeflow, **changed: Any) -> RunLink:
-    words = {"url": kubeflow.url, "name": "spam-1", "parameters": PARAMETERS, "experiment": "portside", **changed}
-    return kfp_backend.submit(spec, **words)
+    request, words = asked(spec, **changed)
+    return kfp_backend.submit(request, url=kubeflow.url, **words)
 
 
-def schedule(spec: Path, kubeflow: FakeKubeflow, **changed: Any) -> str:
-    words = {"url": kubeflow.url, "name": "spam", "parameters": PARAMETERS, "experiment": "portside", **changed}
-    return kfp_backend.schedule(spec, **words)
+def schedule(spec: Path, kubeflow: FakeKubeflow, *, cron: str, **changed: Any) -> str:
+    request, words = asked(spec, **{"name": "spam", **changed})
+    return kfp_backend.schedule(request, cron, url=kubeflow.url, **words)
 
 
 def enabled(document: dict[str, Any]) -> list[bool]:

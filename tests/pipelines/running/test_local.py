@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,95 @@ def test_a_step_that_breaks_is_named_with_its_reason(churn: Place) -> None:
     assert result["version"] is None
 
 
+@pytest.mark.parametrize(
+    ("hindrance", "sentence"),
+    [
+        pytest.param(
+            "(registry / '.runs' / 'churn' / (os.environ['PORTSIDE_RUN'] + '.json')).mkdir(parents=True)",
+            "stopped at resolve_inputs: OSError: no disk",
+            id="its record cannot be written",
+        ),
+        pytest.param(
+            "shutil.rmtree(registry); registry.touch()", "resolve_inputs failed:\n", id="the registry cannot be reached"
+        ),
+    ],
+)
+def test_a_step_that_breaks_is_named_even_where_the_exit_step_breaks_too(
+    churn: Place, tmp_path: Path, hindrance: str, sentence: str
+) -> None:
+    module = churn.folder / "churn.py"
+    whole = module.read_text()
+    breaking = f"""
+def load() -> None:
+    import os, shutil
+    from pathlib import Path
+    registry = Path({str(tmp_path / "registry")!r})
+    {hindrance}
+    raise OSError("no disk")
+
+
+def _load("""
+    module.write_text(whole.replace("def load(", breaking.lstrip()))
+    words = [*churn.command("churn", "--root", str(tmp_path / "registry"))]
+    try:
+        done = subprocess.run(
+            [word for word in words if word != "--json"], capture_output=True, text=True, cwd=churn.folder
+        )
+    finally:
+        module.write_text(whole)
+    assert done.returncode == 1, done.stdout
+    assert sentence in done.stderr
+    assert "OSError: no disk" in done.stderr
+    assert "  report_run" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("ending", "group", "code"),
+    [
+        pytest.param(signal.SIGKILL, False, -signal.SIGKILL, id="killed by itself"),
+        pytest.param(signal.SIGTERM, False, -signal.SIGTERM, id="ended by itself"),
+        pytest.param(signal.SIGINT, True, 1, id="Ctrl-C"),
+    ],
+)
+def test_a_run_takes_the_step_that_is_under_way_with_it(
+    churn: Place, tmp_path: Path, ending: signal.Signals, group: bool, code: int
+) -> None:
+    module = churn.folder / "churn.py"
+    whole = module.read_text()
+    waiting = "def load() -> None:\n    import time\n\n    print('waiting')\n    time.sleep(600)\n\n\ndef _load("
+    module.write_text(whole.replace("def load(", waiting))
+    work = tmp_path / "work"
+    running = start(churn, "churn", "--work", str(work))
+    try:
+        deadline = time.monotonic() + _KILL_SECONDS
+        while "waiting" not in "".join(log.read_text() for log in work.glob("churn/*.logs/resolve_inputs.txt")):
+            assert time.monotonic() < deadline, "the run never came to resolve_inputs"
+            time.sleep(0.02)
+        (os.killpg if group else os.kill)(running.pid, ending)
+        _, said = running.communicate()
+        while _is_alive(running.pid):
+            assert time.monotonic() < deadline, "the step goes on without its run"
+            time.sleep(0.02)
+    finally:
+        module.write_text(whole)
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+    assert running.returncode == code
+    assert "Traceback" not in said
+
+
+def _is_alive(session: int) -> bool:
+    """Return whether a process of the session goes on; those that have ended and wait for init are none."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            return True
+    return False
+
+
 def test_a_run_killed_in_its_middle_leaves_nothing_half_done_and_the_next_one_finishes(churn: Place) -> None:
     running = start(churn, "churn", "--seed", "7")
     logs = churn.folder / "build" / "pipelines" / "churn"
@@ -243,10 +333,19 @@ def _is_held(lock: Path) -> bool:
     ("words", "sentence"),
     [
         pytest.param(["nosuch"], "nosuch", id="unknown use case"),
+        pytest.param(["spam", "--data", "nosuch.csv"], "nosuch.csv: there is no such file", id="no data"),
+        pytest.param(["spam", "--http-port", "8080"], "are those of --serve", id="port without server"),
+        pytest.param(["spam", "--serve", "--http-port", "80800"], "80800 is not in the range", id="no port"),
+        pytest.param(["spam", "--notify", "ops@example.com"], "is no http or https address", id="nobody to be told"),
         pytest.param(["spam", "--root", "https://models"], "a registry is s3://BUCKET", id="unusable registry"),
         pytest.param(["spam", "--option", "replicas"], "'replicas' is not NAME=VALUE", id="option without value"),
         pytest.param(["spam", "--option", "replicas=2"], "add --deploy kserve", id="option of no deployment"),
         pytest.param(["spam", "--deploy", "kserve"], "which pods cannot read", id="pods and a folder"),
+        pytest.param(
+            ["spam", "--deploy", "kserve", "--root", "file:///models"],
+            "which pods cannot read",
+            id="pods and a file://",
+        ),
         pytest.param(
             ["spam", "--deploy", "kserve", "--root", "s3://m", "--option", "cpus=2"],
             "no option cpus",
@@ -261,3 +360,17 @@ def test_a_run_that_cannot_begin_says_why(tmp_path: Path, words: list[str], sent
     assert done.returncode == 2, done.stderr
     assert sentence in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [("--work", "cannot be written to (Not a directory); give another folder"), ("--root", "cannot be written: Not a")],
+)
+def test_a_place_that_cannot_be_written_to_is_told_before_any_step_runs(
+    tmp_path: Path, option: str, sentence: str
+) -> None:
+    words = [sys.executable, "-m", "portside", "pipeline", "run", "spam", option, "/dev/null/place"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("portside: /dev/null/place")
+    assert sentence in done.stderr

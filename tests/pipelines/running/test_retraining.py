@@ -2,6 +2,9 @@
 """`portside retrain`: it starts a run, or joins the one that is under way, whatever runs it."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -135,6 +138,26 @@ def test_a_run_of_a_process_that_has_ended_is_taken_over(root: str, tmp_path: Pa
     assert started.carry_out(lines.append).sentence == f"{started.run}: done"
     assert lines == ["waiting"]
     assert claims(root).current() is None
+
+
+def test_a_run_of_a_process_whose_end_nobody_has_asked_for_yet_is_taken_over(root: str, tmp_path: Path) -> None:
+    program = "import json; from pipelines.running.process import this_process; print(json.dumps(this_process()))"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as ended:
+        assert ended.stdout is not None
+        claim(root, backend="local", **json.loads(ended.stdout.read()))
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        assert isinstance(begin("spam", "drift", Waiting(root, tmp_path)), Started)
+
+
+def test_a_module_of_ones_own_is_found_in_the_folder_where_the_command_is_started(
+    root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_churn.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+    result = run("own_churn", "--because", "drift")
+    assert "own_churn" in str(result.exception)
+    assert "lacks" in str(result.exception)
 
 
 def test_a_run_of_another_machine_is_joined_for_nobody_here_can_see_it(root: str, tmp_path: Path) -> None:

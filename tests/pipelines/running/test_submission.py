@@ -106,6 +106,19 @@ def test_a_dry_run_prints_a_document_and_asks_nobody(command: str, place: tuple[
     assert "comp-train-model" in json.dumps(document)
 
 
+@pytest.mark.parametrize("command", ["submit", "schedule"])
+def test_a_dry_run_prints_just_what_kubeflow_is_sent(kubeflow: FakeKubeflow, command: str) -> None:
+    words = [command, "spam", "--kfp", kubeflow.url, "--service-account", "trainer"]
+    words += ["--no-cache"] if command == "submit" else []
+    document = json.loads(printed(*words, "--dry-run"))
+    assert not kubeflow.runs
+    printed(*words)
+    ((identity, made),) = (kubeflow.runs or kubeflow.recurring_runs).items()
+    sent = {name: value for name, value in made.items() if identity != value and name in document}
+    assert {**document, "display_name": made["display_name"]} == sent
+    assert ("enableCache" in json.dumps(document)) is (command == "schedule")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -124,6 +137,19 @@ def test_a_dry_run_prints_a_document_and_asks_nobody(command: str, place: tuple[
             "are of training",
             id="seed of scoring",
         ),
+        pytest.param(
+            ["submit", "spam", "--kfp", "http://x", "--root", "build/registry", "--dry-run"],
+            "give --root as s3://BUCKET",
+            id="registry in a folder",
+        ),
+        pytest.param(
+            ["submit", "spam", "--kfp", "http://x", "--score-to", "scored", "--dry-run"],
+            "give --score-to as s3://BUCKET",
+            id="predictions into a folder",
+        ),
+        pytest.param(["submit", "spam", *ON_VERTEX, "--kfp-namespace", "a"], "is Kubeflow's", id="profile of vertex"),
+        pytest.param(["schedule", "spam", "--kfp", "http://x", "--cron", "", "--dry-run"], "0 fields", id="empty time"),
+        pytest.param(["submit", "spam", "--kfp", "http://x", "--notify", "ops"], "no http or https", id="nobody"),
         pytest.param(["submit", *("nosuch", "--kfp", "http://x")], 'no use case "nosuch"', id="no use case"),
     ],
 )

@@ -263,6 +263,7 @@ def test_a_message_that_is_too_long_or_of_no_known_length_is_refused_unread(serv
         return status
 
     assert post(**{"Content-Length": str(2**20 + 1)}) == 413
+    assert post(**{"Content-Length": "9" * 5000}) == 413
     assert post(**{"Transfer-Encoding": "chunked"}) == 411
 
 
