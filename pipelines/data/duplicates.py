@@ -13,6 +13,7 @@ import pandas as pd
 
 from pipelines.data.findings import MOST_ROWS, Check, Finding, rows_text
 from pipelines.data.loaded_rows import LoadedRows
+from pipelines.data.typed_columns import with_none
 from pipelines.use_cases import Parts, UseCase
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def check_duplicates(rows: LoadedRows, module: UseCase, schema: "pa.DataFrameSch
 
 
 def _by_features(frame: pd.DataFrame, module: UseCase) -> pd.Series:
-    features = module.features(frame)
+    # NaN is equal to nothing, None to itself: rows that lack the same values may still be one.
+    features = module.features(frame).apply(with_none)
     return pd.Series(list(features.itertuples(index=False, name=None)), dtype=object)
 
 

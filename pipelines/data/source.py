@@ -6,7 +6,7 @@ import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -54,9 +54,11 @@ def read_data(module: UseCase, data: str) -> Data:
     schema = module.schema()
     missing = [name for name, column in schema.columns.items() if column.required and name not in table.frame]
     if missing:
+        advice = "name the columns as the use case's schema does"
+        if table.frame.shape[1] == 1 < len(schema.columns):
+            advice += ", with commas between them"
         raise DataError(
-            f"{data}: has no {_columns(missing)}; it has {', '.join(map(str, table.frame.columns))}: "
-            "name the columns as the use case's schema does"
+            f"{data}: has no {_columns(missing)}; it has {', '.join(map(str, table.frame.columns))}: {advice}"
         )
     return Data(typed(table.frame, schema, data), table.digest, data)
 
@@ -130,22 +132,25 @@ def _local(path: Path) -> bytes:
 
 
 def _read_csv(content: bytes, address: str) -> pd.DataFrame:
+    if (place := content.find(b"\0")) >= 0:
+        # pandas would end the field there; text in UTF-16 has many.
+        raise DataError(f"{address}: is not UTF-8 text (byte {place} is 0); save it as CSV in UTF-8")
+    told: dict[str, Any] = {"dtype": str, "encoding": "utf-8-sig", "keep_default_na": False, "na_values": [""]}
     try:
         with warnings.catch_warnings():
             # Said where the first row has more fields than the header has names: pandas would drop what is over.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                io.BytesIO(content),
-                dtype=str,
-                encoding="utf-8-sig",
-                index_col=False,
-                keep_default_na=False,
-                na_values=[""],
-            )
+            frame: pd.DataFrame = pd.read_csv(io.BytesIO(content), index_col=False, **told)
+        header = pd.read_csv(io.BytesIO(content), header=None, nrows=1, **told).iloc[0]
     except UnicodeDecodeError as err:
         raise DataError(f"{address}: is not UTF-8 text (byte {err.start}); save it as CSV in UTF-8") from err
     except (ValueError, pd.errors.ParserWarning) as err:
         raise DataError(f"{address}: cannot be read as CSV: {_first_line(err)}") from err
+    twice = header[header.duplicated() & header.notna()].tolist()
+    if twice:
+        raise DataError(
+            f"{address}: has more than one {_columns(twice[:1])}; leave one, or give them names of their own"
+        )
     return frame.apply(with_none)
 
 

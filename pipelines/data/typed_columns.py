@@ -4,7 +4,9 @@
 CSV holds texts alone, and Parquet often another width or kind of number than a model was made with.
 """
 
+import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 _NOTHING: Final = frozenset({"", "na", "n/a", "nan", "none", "null"})
 _BOOLEANS: Final = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 _LONGEST: Final = 40
+
+#: The end of a time in ISO 8601 that says its distance from UTC; a date alone has none.
+_ZONE: Final = re.compile(r"[T ].*(Z|[+-]\d\d(:?\d\d)?)\s*$", re.IGNORECASE)
 
 #: A column as it is made, and which of its rows cannot be.
 Typed: TypeAlias = tuple[pd.Series, npt.NDArray[np.bool_]]
@@ -46,9 +51,10 @@ def typed(frame: pd.DataFrame, schema: "pa.DataFrameSchema", address: str) -> pd
         convert, kind = _conversion(column.dtype)
         if name not in frame or convert is None:
             continue
-        columns[name], bad = convert(frame[name], getattr(column.dtype, "type", None))
+        dtype = getattr(column.dtype, "type", None)
+        columns[name], bad = convert(frame[name], dtype)
         if bad.any():
-            faults.append(_fault(name, frame[name], bad, kind))
+            faults.append(_fault(name, frame[name], bad, f"{kind}{_zone_text(dtype)}"))
     if faults:
         raise DataError(
             f"{address}: {'; '.join(faults)} (row 0 is the first); correct them, or leave empty what is not known"
@@ -72,7 +78,7 @@ def _conversion(dtype: Any) -> tuple[Callable[[pd.Series, Any], Typed] | None, s
         (dtypes.is_bool, _booleans, "true or false"),
         (dtypes.is_int, _whole_numbers, "a whole number of that size"),
         (dtypes.is_uint, _whole_numbers, "a whole number of that size"),
-        (dtypes.is_float, _numbers, "a number"),
+        (dtypes.is_float, _numbers, "a finite number"),
         (dtypes.is_datetime, _times, "a time in ISO 8601"),
         (dtypes.is_string, _texts, "text"),
     ]
@@ -87,20 +93,24 @@ def _texts(values: pd.Series, _: Any) -> Typed:
 
 def _numbers(values: pd.Series, dtype: Any) -> Typed:
     numbers, bad = _as_floats(values)
-    return pd.Series(numbers, index=values.index).astype(dtype), bad
+    with np.errstate(over="ignore"):
+        found = pd.Series(numbers, index=values.index).astype(dtype)
+    # No request can hold what is infinite, nor what becomes so in a narrower dtype; few models take it.
+    return found, bad | np.isinf(found.to_numpy(np.float64, na_value=np.nan))
 
 
 def _whole_numbers(values: pd.Series, dtype: Any) -> Typed:
-    limits = np.iinfo(dtype)
+    # Dtypes of pandas, as Int64, can hold missing values; those of numpy cannot.
+    limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
     numbers, bad = _as_floats(values)
-    missing = np.isnan(numbers)
+    missing = np.isnan(numbers) & ~bad
     bad |= ~missing & ((numbers != np.floor(numbers)) | (numbers < limits.min) | (numbers > limits.max))
-    if bad.any() or missing.any():
+    if bad.any() or (missing.any() and isinstance(dtype, np.dtype)):
         return pd.Series(numbers, index=values.index), bad
     # Through a float, whole numbers beyond 2**53 would become others.
-    exact = pd.Series([_whole(value) for value in values.tolist()], index=values.index, dtype=object)
-    bad = ((exact < int(limits.min)) | (exact > int(limits.max))).to_numpy(np.bool_)
-    return (values if bad.any() else exact.astype(dtype)), bad
+    exact = [None if gone else _whole(value) for value, gone in zip(values.tolist(), missing.tolist(), strict=True)]
+    bad = np.array([whole is not None and not limits.min <= whole <= limits.max for whole in exact], dtype=np.bool_)
+    return (values if bad.any() else pd.Series(exact, index=values.index, dtype=object).astype(dtype)), bad
 
 
 def _booleans(values: pd.Series, dtype: Any) -> Typed:
@@ -113,9 +123,14 @@ def _booleans(values: pd.Series, dtype: Any) -> Typed:
 
 
 def _times(values: pd.Series, dtype: Any) -> Typed:
-    times = pd.to_datetime(values, errors="coerce", format="ISO8601")
-    bad = (times.isna() & values.notna()).to_numpy(np.bool_)
-    return (times if bad.any() else times.astype(dtype)), bad
+    zone = getattr(dtype, "tz", None)
+    times = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
+    # Which moment a time without a zone is, and which clock's time one with a zone, only who has written it knows.
+    zoned = np.array([_has_zone(value) for value in values.tolist()], dtype=np.bool_)
+    bad = (values.notna() & (times.isna() | (zoned != (zone is not None)))).to_numpy(np.bool_)
+    if bad.any():
+        return values, bad
+    return (times.dt.tz_localize(None) if zone is None else times).astype(dtype), bad
 
 
 def _category(values: pd.Series, dtype: Any) -> Typed:
@@ -145,16 +160,27 @@ def _whole(value: Any) -> int:
     try:
         return int(value)
     except ValueError:
-        return int(float(value))
+        return int(Decimal(value))
+
+
+def _has_zone(value: Any) -> bool:
+    return bool(_ZONE.search(value)) if isinstance(value, str) else getattr(value, "tzinfo", None) is not None
 
 
 def _text(value: Any) -> str:
     return "" if value is None or value is pd.NA else str(value).strip().lower()
 
 
+def _zone_text(dtype: Any) -> str:
+    """Return whether a time must say its zone; empty for any other dtype."""
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return " with its zone (Z or +01:00)"
+    return " without a zone" if isinstance(dtype, np.dtype) and dtype.kind == "M" else ""
+
+
 def _fault(name: str, values: pd.Series, bad: npt.NDArray[np.bool_], kind: str) -> str:
     rows = np.flatnonzero(bad)
-    shown = repr(values.iloc[rows[0]])
+    shown = repr(values.tolist()[rows[0]])
     shown = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
     what = "1 value" if len(rows) == 1 else f"{len(rows):,} values"
     where = rows_text(numbers_listed(rows), len(rows))

@@ -105,7 +105,8 @@ def evaluate(
         resamples: How many draws for the figures of all rows.
 
     Raises:
-        StepError: There is no outcome, or the primary metric has no value on these rows.
+        StepError: There is no outcome, the primary metric has no value on these rows, or a classifier's scores are no
+            probabilities.
     """
     outcomes = module.outcomes(model, test)
     if outcomes.empty:
@@ -146,6 +147,12 @@ class _Classified(NamedTuple):
 def _of_classifier(outcomes: pd.DataFrame) -> _Classified:
     truth, scores = outcomes["truth"].to_numpy(bool), outcomes["score"].to_numpy(float)
     flagged = outcomes["flagged"].to_numpy(bool)
+    strange = scores[~((scores >= 0) & (scores <= 1))]
+    if len(strange):
+        raise StepError(
+            f"outcomes() gives {len(strange):,} of {len(scores):,} rows a score outside 0 to 1, such as "
+            f"{strange[0]:.4g}; a score is the probability of the positive label, as predict_proba gives it"
+        )
     return _Classified(
         calibration=calibration(scores, truth),
         curve=curve(scores, truth) if truth.any() and not truth.all() else (),

@@ -43,15 +43,15 @@ class FolderStore:
             if not top.is_dir():
                 return {}
             found: dict[str, StoredFile] = {}
-            for path in sorted(top.rglob("*")):
-                # A file may be renamed or deleted while its folder is read.
-                with suppress(FileNotFoundError):
-                    if path.is_file() and not path.name.startswith(_UNFINISHED):
+            for parent, _, names in os.walk(top, onerror=_unless_gone):
+                for path in (Path(parent, name) for name in names if not name.startswith(_UNFINISHED)):
+                    # A file may be renamed or deleted while its folder is read.
+                    with suppress(FileNotFoundError):
                         about = path.stat()
                         # A copy keeps the time of the last change; when it was made is that of the inode.
                         written = datetime.fromtimestamp(about.st_ctime, UTC)
                         found[path.relative_to(top).as_posix()] = StoredFile(about.st_size, written)
-            return found
+            return dict(sorted(found.items()))
 
     def read(self, path: str) -> bytes | None:
         """Return a file's content; None when there is none."""
@@ -104,3 +104,9 @@ class FolderStore:
             yield
         except OSError as err:
             raise RegistryError(f"{err.filename or self.root}: cannot be {what}: {err.strerror}") from err
+
+
+def _unless_gone(err: OSError) -> None:
+    """Raise what a folder cannot be read for, but where another has renamed or deleted it a moment ago."""
+    if not isinstance(err, FileNotFoundError):
+        raise err

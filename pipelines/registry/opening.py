@@ -24,6 +24,9 @@ def open_registry(root: str, *, endpoint_url: str | None = None) -> Registry:
     """
     if not root:
         raise RegistryError("the registry's root is empty; give s3://BUCKET[/PREFIX], gs://BUCKET[/PREFIX] or a folder")
+    scheme, parted, place = root.partition(":/")
+    if parted and scheme in ("s3", "gs", "file") and not place.startswith("/"):
+        raise RegistryError(f"{root}: a slash is missing; write {scheme}:{'///' if scheme == 'file' else '//'}{place}")
     if "://" in root and not root.startswith("file://"):
         return BucketRegistry(ObjectStore(root, endpoint_url=endpoint_url))
     if endpoint_url is not None:

@@ -81,6 +81,12 @@ def _deploy(vertex: Vertex, artifact: Artifact, address: str, chosen: DeployOpti
         ),
     )
     endpoint: Any = find_or_create(vertex, chosen.endpoint or name, labels)
+    if chosen.endpoint is None and endpoint.display_name != name:
+        # Ids have fewer letters than names: fraud_v2 and fraud-v2 would take each other's traffic.
+        raise PipelineError(
+            f'{endpoint.name}: another endpoint, "{endpoint.display_name}", has the id that the one of "{name}" would '
+            "have; name one by --option endpoint=NAME, this one too where it is meant"
+        )
 
     def wrong(deployed: str) -> str | None:
         return wrong_answer(artifact, sender(vertex, endpoint.name, deployed, artifact.manifest))

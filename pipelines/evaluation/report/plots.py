@@ -77,6 +77,11 @@ def precision_recall_curve(curve: tuple[CurvePoint, ...], confusion: Confusion) 
     own = _recall(confusion), _share(confusion.true_positives, confusion.false_positives)
     share = positive / (positive + negative)
     flags = confusion.true_positives + confusion.false_positives > 0
+    told = (
+        f"the recall is {figure_text(own[0])} and the precision {figure_text(own[1])}"
+        if flags
+        else "no row is flagged, which leaves no precision"
+    )
 
     def paint(axes: Axes) -> None:
         axes.axhline(share, color=Ink.MUTED.value, linewidth=1, linestyle=DASHES)
@@ -91,11 +96,10 @@ def precision_recall_curve(curve: tuple[CurvePoint, ...], confusion: Confusion) 
         title="Precision-recall curve",
         about="What share of the positive rows is found, and what share of the flagged rows is right. The dashed line "
         "is the share of positive rows, which guessing gives; where they are rare, this curve says more than the ROC.",
-        alt=f"Precision-recall curve. At the model's threshold the recall is {figure_text(own[0])} and the precision "
-        f"{figure_text(own[1])}; {figure_text(share)} of the rows are positive.",
+        alt=f"Precision-recall curve. At the model's threshold {told}; {figure_text(share)} of the rows are positive.",
         legend=(
             Key("all thresholds", Ink.LINE),
-            Key("the model's threshold", Ink.MARK, "dot"),
+            *([Key("the model's threshold", Ink.MARK, "dot")] if flags else []),
             Key("guessing", Ink.MUTED, "dashed"),
         ),
     )

@@ -12,6 +12,7 @@ from pipelines.evaluation.report.text import figure_text, interval_text, name_te
 
 #: A scale's ends are whole multiples of this.
 _STEP: Final = 0.1
+_THOUSAND: Final = 1000
 _COUNTS: Final = frozenset(field.name for field in fields(Confusion))
 
 
@@ -30,7 +31,8 @@ class Scale:
     @property
     def ends(self) -> tuple[str, str]:
         """Its ends as text."""
-        return f"{self.low:.3g}", f"{self.high:.3g}"
+        low, high = (f"{end:.3g}" if abs(end) < _THOUSAND else f"{end:,.0f}" for end in (self.low, self.high))
+        return low, high
 
     def place(self, value: float) -> str:
         """Return where a value stands, in per cent of the width."""

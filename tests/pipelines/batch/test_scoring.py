@@ -194,7 +194,7 @@ def test_of_several_that_score_a_batch_at_once_one_writes_it(
         ),
         (
             lambda rows: rows.assign(torque=rows["torque"].astype(object).where(~rows.index.isin([3, 99]), "much")),
-            "column \"torque\": 2 values cannot be read as a number, such as 'much', in rows 3 and 99",
+            "column \"torque\": 2 values cannot be read as a finite number, such as 'much', in rows 3 and 99",
         ),
         (
             lambda rows: rows.assign(tool_wear=rows["tool_wear"].astype(float).where(rows.index != 5, 1.5)),
@@ -202,7 +202,7 @@ def test_of_several_that_score_a_batch_at_once_one_writes_it(
         ),
         (
             lambda rows: rows.assign(torque=rows["torque"].where(rows.index != 8, float("inf"))),
-            'column "torque" has an infinite value in row 8',
+            "column \"torque\": 1 value cannot be read as a finite number, such as 'inf', in row 8",
         ),
         (
             lambda rows: rows.assign(product_type=rows["product_type"].where(~rows.index.isin([70, 100]), "X")),

@@ -8,15 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pandera.pandas as pa
 import pytest
 
 from pipelines.data.source import Data, digest_of_data, read_data, read_table
+from pipelines.data.typed_columns import typed
 from pipelines.use_cases import use_case
 from pipelines.use_cases.package_data import DataError
 from tests.pipelines.registry.s3_server import BUCKET, Store, s3_server
 
 KEYS = {"AWS_ACCESS_KEY_ID": "access", "AWS_SECRET_ACCESS_KEY": "secret"}
 NOT_SET = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3")
+
+MIDDAY = pd.Timestamp("2026-03-01T12:30")
+MIDDAY_UTC = MIDDAY.tz_localize("UTC")
 
 HEADER = "user_id,item_id,rating,timestamp\n"
 RATINGS = f"{HEADER}1,10,3.5,1000000000\n2,11,4.0,1000000001\n"
@@ -104,12 +109,28 @@ def test_refused_access_to_a_bucket_says_what_to_set(store: Store) -> None:
         ("data.csv", b"", "data.csv: the file is empty"),
         ("data.csv", HEADER.encode(), "data.csv: has no rows"),
         ("data.csv", b"\xff\xfe\x00", "data.csv: is not UTF-8 text"),
+        ("data.csv", "a,b\n1,2\n".encode("utf-16-le"), r"data.csv: is not UTF-8 text \(byte 1 is 0\)"),
+        ("data.csv", b"a,b\n1,x\0y\n", r"data.csv: is not UTF-8 text \(byte 7 is 0\)"),
+        ("data.csv", b"a,b,a\n1,2,3\n", 'data.csv: has more than one column "a"; leave one'),
+        ("data.csv", RATINGS.replace(",", ";").encode(), "it has user_id;item_id;rating;timestamp: .* with commas"),
         ("data.csv", b"a,b\n1,2\n1,2,3\n", "data.csv: cannot be read as CSV: .*Expected 2 fields in line 3, saw 3"),
         ("data.csv", b"a,b\n1,2,3\n", "data.csv: cannot be read as CSV: Length of header or names does not match"),
         ("data.parquet", RATINGS.encode(), "data.parquet: cannot be read as Parquet: .*magic bytes"),
         ("data.json", b"{}", r"data.json: data must be one \.csv or \.parquet file"),
     ],
-    ids=["empty", "only a header", "binary", "a long row", "a long first row", "no Parquet", "another kind"],
+    ids=[
+        "empty",
+        "only a header",
+        "binary",
+        "UTF-16",
+        "a zero byte",
+        "a name twice",
+        "semicolons",
+        "a long row",
+        "a long first row",
+        "no Parquet",
+        "another kind",
+    ],
 )
 def test_a_file_that_is_no_data_is_refused_in_one_sentence(
     tmp_path: Path, name: str, content: bytes, said: str
@@ -143,7 +164,12 @@ def test_wrong_column_names_are_told_with_those_that_are_there(tmp_path: Path) -
     [
         ("user_id", ["1", "2.5", "x"], r"2 values cannot be read as a whole number of that size, such as '2.5'"),
         ("user_id", ["1", "1_0", "99999999999999999999"], "2 values cannot be read as a whole number"),
-        ("rating", ["1", "1,5", "true"], r"2 values cannot be read as a number, such as '1,5', in rows 1 and 2"),
+        ("rating", ["1", "1,5", "true"], r"2 values cannot be read as a finite number, such as '1,5', in rows 1 and 2"),
+        (
+            "rating",
+            ["inf", "1e999", "NaN"],
+            r"2 values cannot be read as a finite number, such as 'inf', in rows 0 and 1",
+        ),
     ],
 )
 def test_a_value_of_another_type_is_named_by_column_and_row(
@@ -162,6 +188,47 @@ def test_only_true_false_1_and_0_are_booleans(tmp_path: Path, word: str) -> None
     assert parsed(tmp_path, right).frame["failure"].tolist() == [True, False, True, False]
     with pytest.raises(DataError, match=rf'column "failure": 1 value .* true or false, such as \'{word}\', in row 2'):
         parsed(tmp_path, products.assign(failure=["true", "false", word, ""]))
+
+
+NULLABLE = "Int64"
+NO_ZONE, ZONE = "datetime64[ns]", "datetime64[ns, UTC]"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "texts", "expected"),
+    [
+        (NULLABLE, ["9007199254740993", "", "2.0"], [9007199254740993, pd.NA, 2]),
+        ("float32", ["0.5", "", "1e30"], [0.5, None, float(np.float32(1e30))]),
+        (NO_ZONE, ["2026-03-01", "", "2026-03-01T12:30"], [pd.Timestamp("2026-03-01"), pd.NaT, MIDDAY]),
+        (ZONE, ["2026-03-01T13:30+01:00", "", "2026-03-01 12:30Z"], [MIDDAY_UTC, pd.NaT, MIDDAY_UTC]),
+    ],
+)
+def test_columns_of_ones_own_have_their_dtype_and_may_lack_values(
+    tmp_path: Path, dtype: str, texts: list[str], expected: list[object]
+) -> None:
+    found = own(tmp_path, dtype, texts)["a"]
+    pd.testing.assert_series_equal(found, pd.Series(expected, name="a", dtype=dtype))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "texts", "said"),
+    [
+        (
+            NULLABLE,
+            ["1", "9223372036854775808"],
+            "a whole number of that size, such as '9223372036854775808', in row 1",
+        ),
+        ("float32", ["1", "1e39"], "a finite number, such as '1e39', in row 1"),
+        (NO_ZONE, ["2026-03-01", "2026-03-01T12:30Z"], "a time in ISO 8601 without a zone, such as .*, in row 1"),
+        (ZONE, ["2026-03-01T12:30", "2026-03-01T12:30Z"], r"a time in ISO 8601 with its zone .*, in row 0"),
+        (NO_ZONE, ["2026-13-01", "2026-03-01"], "a time in ISO 8601 without a zone, such as '2026-13-01', in row 0"),
+    ],
+)
+def test_what_a_column_of_ones_own_cannot_hold_is_named(
+    tmp_path: Path, dtype: str, texts: list[str], said: str
+) -> None:
+    with pytest.raises(DataError, match=f'column "a": 1 value cannot be read as {said}'):
+        own(tmp_path, dtype, texts)
 
 
 def test_values_that_are_missing_stay_missing_in_any_type(tmp_path: Path) -> None:
@@ -183,3 +250,11 @@ def parsed(folder: Path, frame: pd.DataFrame) -> Data:
     content = io.StringIO()
     frame.to_csv(content, index=False)
     return read_data(use_case("maintenance"), str(written(folder, content.getvalue())))
+
+
+def own(folder: Path, dtype: str, texts: list[str]) -> pd.DataFrame:
+    """Return a file of one column, "a", as read by a schema that gives it this dtype."""
+    file = folder / "own.csv"
+    pd.DataFrame({"a": texts, "b": "x"}).to_csv(file, index=False)
+    schema = pa.DataFrameSchema({"a": pa.Column(dtype, nullable=True), "b": pa.Column(str)})
+    return typed(read_table(str(file)).frame, schema, "own.csv")

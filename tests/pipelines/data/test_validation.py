@@ -152,6 +152,17 @@ def test_features_of_ones_own_may_coincide_by_chance(loaded: dict[str, pd.DataFr
     assert [(finding.count, finding.stops) for finding in many] == [(40, True)]
 
 
+def test_rows_of_ones_own_that_lack_the_same_values_are_one() -> None:
+    parts = coinciding(40)
+    parts.train["y"] = parts.validation["y"] = parts.test["y"] = float("nan")
+    module: Any = own_use_case()
+    module.schema = lambda: pa.DataFrameSchema(
+        {"x": pa.Column(float), "y": pa.Column(float, nullable=True), "label": pa.Column(str)}
+    )
+    module.features = lambda rows: rows[["x", "y"]]
+    assert [(finding.count, finding.stops) for finding in validate(module, parts, None).all] == [(40, True)]
+
+
 def test_the_page_shows_every_finding_and_needs_nothing_else(loaded: dict[str, pd.DataFrame]) -> None:
     spoiled = set_at(loaded["maintenance"], "product_type", [3], "<b>X</b>")
     page = render_page(checked("maintenance", spoiled, 0), "Predictive <maintenance>", "")

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from types import ModuleType
 from typing import cast
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -139,3 +141,17 @@ def test_a_test_part_without_rows_or_without_a_label_is_refused() -> None:
         evaluate(COIN, coin.Guesser(), test[:0], seed=0)
     with pytest.raises(StepError, match="average_precision has no value on the 50 test outcomes"):
         evaluate(COIN, coin.Guesser(), test.assign(truth=False), seed=0)
+
+
+@pytest.mark.parametrize("strange", [-2.5, 1.5, float("nan")])
+def test_scores_that_are_no_probabilities_are_refused(strange: float) -> None:
+    class Own(ModuleType):
+        PLAN, metrics, slices = coin.PLAN, staticmethod(coin.metrics), staticmethod(coin.slices)
+
+        @staticmethod
+        def outcomes(model: coin.Guesser, rows: pd.DataFrame) -> pd.DataFrame:
+            found = coin.outcomes(model, rows)
+            return found.assign(score=found["score"].mask(np.arange(len(found)) == 7, strange))
+
+    with pytest.raises(StepError, match=rf"1 of 50 rows a score outside 0 to 1, such as {strange:g}; .* predict_proba"):
+        evaluate(cast(UseCase, Own("own")), coin.Guesser(), coin.tosses(50, seed=0), seed=0, resamples=10)

@@ -5,6 +5,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from typing import cast
 
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 from pipelines.evaluation.calibration import calibration
-from pipelines.evaluation.evaluation import Evaluation, evaluate
+from pipelines.evaluation.evaluation import Confusion, Evaluation, evaluate
 from pipelines.evaluation.report.page import evaluation_page
 from pipelines.use_cases import Parts, UseCase, recommender, use_case
 from tests.pipelines.evaluation import coin
@@ -224,6 +225,21 @@ def test_figures_far_from_shares_are_drawn_among_slices_alone(of_coin: Evaluatio
     places = [float(place) for place in re.findall(r'style="left: (\S+?)%', page)]
     assert places
     assert all(0 <= place <= 100 for place in places)
+
+
+def test_the_ends_of_a_scale_of_thousands_are_plain_numbers(of_coin: Evaluation) -> None:
+    slices = {"north": {"rows": 40, "error": -1800.0}, "south": {"rows": 30, "error": -900.0}}
+    error = replace(of_coin, metrics={"error": -1200.0}, primary="error", intervals={}, slices=slices)
+    page = page_of(replace(error, slice_intervals={}))
+    assert '<div class="ends" aria-hidden="true"><span>-1,845</span><span>-855</span></div>' in page
+
+
+def test_a_threshold_that_flags_nothing_has_no_place_among_precisions(of_coin: Evaluation) -> None:
+    quiet = replace(of_coin, confusion=Confusion(0, 0, 120, 280))
+    _, roc, precisions, *_ = page_of(quiet).split("<figure>")
+    assert "the model's threshold" in unescape(roc)
+    assert "no row is flagged, which leaves no precision; 0.3000 of the rows are positive" in precisions
+    assert re.findall(r'<i class="(.*?)"', precisions) == ["line", "dashed"]
 
 
 def test_test_rows_of_one_label_have_no_curves_and_a_calibration(of_coin: Evaluation) -> None:

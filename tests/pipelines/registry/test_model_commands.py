@@ -4,6 +4,7 @@
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
@@ -114,6 +115,9 @@ def test_a_manifest_that_cannot_be_read_does_not_hide_the_others(versions: list[
         pytest.param(("show", "../iris", "2"), 'the name "../iris" must be 1 to 63 letters', id="no name"),
         pytest.param(("list", "--root", "ftp://x"), "a registry is s3://BUCKET[/PREFIX]", id="no such kind of place"),
         pytest.param(("list", "--root", "file://x"), "file:// takes an absolute path", id="a relative file URI"),
+        pytest.param(
+            ("list", "--root", "s3:/models"), "s3:/models: a slash is missing; write s3://models", id="a lost slash"
+        ),
         pytest.param(("list", "--root", ""), "the registry's root is empty", id="an empty root"),
         pytest.param(
             ("list", "--endpoint-url", "http://x"), "a local folder has no endpoint", id="a folder's endpoint"
@@ -126,6 +130,23 @@ def test_wrong_use_ends_with_a_sentence(
     open_registry(str(tmp_path)).publish(versions[0])
     monkeypatch.setenv("PORTSIDE_REGISTRY", str(tmp_path))
     assert sentence in refused("models", *words)
+
+
+def test_versions_are_listed_while_others_come_and_go(tmp_path: Path, versions: list[Path]) -> None:
+    registry = open_registry(str(tmp_path))
+    registry.publish(versions[1])
+
+    def come_and_go() -> None:
+        writer = open_registry(str(tmp_path))
+        for _ in range(30):
+            writer.publish(versions[0])
+            writer.delete("iris", "1.0.0")
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(come_and_go)
+        while not writing.done():
+            assert "1.2.0" in registry.versions("iris")
+        writing.result()
 
 
 def test_a_server_that_is_down_is_told(store: Store) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pipelines.errors import PipelineError, StepError
 from pipelines.vertex.connection import Vertex
 from pipelines.vertex.deployment import deploy
+from pipelines.vertex.endpoint import find_or_create
 from pipelines.vertex.model_registry import Upload, move_aliases, upload_version
 from tests.pipelines.vertex.fake_vertex import PARENT, PROJECT, REGION, FakeVertex
 from tests.predictors.protocol_models import pack_models
@@ -184,6 +185,15 @@ def test_two_models_whose_names_make_one_id_are_told_apart(vertex: FakeVertex, b
     shouting = Upload("IRIS", "1.0.0", "gs://models/iris/1.0.0", IMAGE, "a")
     with pytest.raises(PipelineError, match='another model, "iris", has the id that "IRIS" would have'):
         upload_version(here, shouting)
+
+
+def test_an_endpoint_of_another_name_is_taken_only_where_it_is_named(vertex: FakeVertex, bucket: Path) -> None:
+    find_or_create(Vertex(PROJECT, REGION), "IRIS", {})
+    with pytest.raises(StepError, match='another endpoint, "IRIS", has the id that the one of "iris" would have'):
+        deployed(bucket, "1.0.0")
+    assert traffic(vertex) == {}
+    deployed(bucket, "1.0.0", endpoint="iris")
+    assert traffic(vertex) == {"1": 100}
 
 
 def test_a_version_may_be_the_default_from_the_start(vertex: FakeVertex, bucket: Path) -> None:
