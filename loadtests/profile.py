@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from loadtests.errors import LoadTestError
 from loadtests.timetable import Phase, parse_phases
+from loadtests.yaml_file import read_yaml
 
 FOLDER: Final = Path(__file__).parent / "profiles"
 
@@ -80,11 +80,9 @@ def profiles_of(use_case: str, folder: Path = FOLDER) -> Mapping[str, Profile]:
         )
     path = folder / f"{use_case}.yaml"
     try:
-        told = yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceLoader)  # noqa: S506 (a SafeLoader)
-    except (OSError, UnicodeDecodeError) as err:
-        raise LoadTestError(f"{path}: cannot be read ({err})") from err
-    except yaml.YAMLError as err:
-        raise LoadTestError(f"{path}: not valid YAML: {' '.join(str(err).split())}") from err
+        told = read_yaml(path)
+    except OSError as err:
+        raise LoadTestError(f"{path}: it cannot be read ({err.strerror})") from err
     if not isinstance(told, dict):
         raise LoadTestError(f"{path}: it must hold the profiles {', '.join(_Profiles.model_fields)} by name")
     try:
@@ -104,18 +102,6 @@ class _Profiles(BaseModel):
     spike: Profile
     soak: Profile
     overload: Profile
-
-
-class _OnceLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML's own would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        keys = [key.value for key, _ in node.value]
-        twice = [key for number, key in enumerate(keys) if key in keys[:number]]
-        if twice:
-            raise yaml.constructor.ConstructorError(None, None, f'the key "{twice[0]}" stands twice', node.start_mark)
-        made: dict[object, object] = super().construct_mapping(node, deep)
-        return made
 
 
 def _sentence(err: ValidationError) -> str:

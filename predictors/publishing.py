@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sealing an artifact's folder and putting it in its place: whole or not at all, and never over another one."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -115,6 +116,8 @@ def put_in_place(folder: Path, final: Path) -> None:
         shutil.copytree(folder, staging, dirs_exist_ok=True)
         staging.chmod(0o755)
         staging.rename(final)
-    except OSError:
+    except shutil.Error as err:
+        # It tells of all files at once, each with source, target and reason; the first is enough.
+        raise OSError(errno.EIO, str(err.args[0][0][2])) from err
+    finally:
         shutil.rmtree(staging, ignore_errors=True)
-        raise

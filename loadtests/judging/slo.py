@@ -2,18 +2,18 @@
 """The SLO file: what a server must keep, read strictly."""
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from loadtests.errors import LoadTestError
 from loadtests.histogram import LONGEST
+from loadtests.yaml_file import read_yaml
 
 _MICROSECONDS: Final = {"us": 1, "ms": 1_000, "s": 1_000_000}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?) ?(us|ms|s)")
@@ -157,11 +157,9 @@ def read_slo(path: Path) -> Slo:
         LoadTestError: There is no such file, or it is no SLO file; the sentence names the file and the key.
     """
     try:
-        document = yaml.load(path.read_bytes(), Loader=_OnceLoader)  # noqa: S506 (a SafeLoader)
+        document = read_yaml(path)
     except OSError as err:
         raise LoadTestError(f"{path}: it cannot be read ({err.strerror}); is --slo the right path?") from err
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise LoadTestError(f"{path}: it is not YAML ({_place(err)}); mend it there") from err
     if not isinstance(document, dict):
         raise LoadTestError(f"{path}: it is no SLO file; it must hold keys such as latency: {{p99: 100ms}}")
     try:
@@ -173,26 +171,6 @@ def read_slo(path: Path) -> Slo:
 def quantile(percentile: str) -> float:
     """Return the share of requests that a percentile names: 0.99 for p99."""
     return float(Decimal(percentile.removeprefix("p")) / 100)
-
-
-class _OnceLoader(yaml.SafeLoader):
-    """Refuses a key that is written twice, of which YAML's own would take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
-        seen: set[object] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is written twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _place(err: yaml.YAMLError | UnicodeDecodeError) -> str:
-    if not isinstance(err, yaml.MarkedYAMLError):
-        return "it holds characters that are no text"
-    mark = err.problem_mark
-    where = "" if mark is None else f" in line {mark.line + 1}"
-    return f"{err.problem}{where}"
 
 
 def _sentence(err: ValidationError) -> str:

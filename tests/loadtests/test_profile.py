@@ -133,9 +133,9 @@ def test_a_profile_or_use_case_that_is_not_there_is_told_with_those_that_are() -
         ("duration: 5", "duration: 5, tags: batch", "smoke.tags: Input should be a valid tuple"),
         ("duration: 5", "duration: 5, tags: [3]", "smoke.tags.0: Input should be a valid string"),
         ("duration: 5", "duration: 5, slo: ../x.yaml", "smoke.slo: String should match pattern"),
-        ("duration: 5", "duration: 5, duration: 6", 'the key "duration" stands twice'),
-        ("smoke:", "steady:", 'the key "steady" stands twice'),
-        ("duration: 5}", "duration: 5", "not valid YAML"),
+        ("duration: 5", "duration: 5, duration: 6", "duration is written twice in line"),
+        ("smoke:", "steady:", "steady is written twice in line"),
+        ("duration: 5}", "duration: 5", "it is not YAML"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_its_key(tmp_path: Path, old: str, new: str, told: str) -> None:
@@ -153,5 +153,5 @@ def test_a_file_that_holds_no_profiles_says_what_it_must_hold(tmp_path: Path, te
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(LoadTestError, match=r"mine\.yaml: cannot be read"):
+    with pytest.raises(LoadTestError, match=r"mine\.yaml: it is not YAML"):
         profiles_of("mine", tmp_path)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publishing an artifact, through the command line, to a folder and to an S3 server."""
 
+import resource
 import shutil
 import subprocess
 import sys
@@ -229,3 +230,14 @@ def test_a_folder_that_is_in_the_way_or_shut_is_told(artifact: Path, tmp_path: P
     assert names(tmp_path / "iris") == ["1.0.0"]
     (tmp_path / "file").write_text("no folder")
     assert "cannot be written: " in refused(artifact, tmp_path / "file")
+
+
+def test_a_folder_that_takes_no_more_gets_nothing_and_the_reason_is_told(artifact: Path, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        told = refused(artifact, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "iris/1.0.0: cannot be written: [Errno 27] File too large" in told
+    assert names(tmp_path / "iris") == []
