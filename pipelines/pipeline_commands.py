@@ -229,19 +229,13 @@ def schedule(use_case: str, *, cron: str | None, dry_run: bool, **words: Any) ->
 
 
 def _submission(use_case: str, *, pairs: tuple[str, ...], caching: bool = True, **words: Any) -> "Submission":
-    from pipelines.errors import PipelineError
-    from pipelines.running.local import is_folder
+    from pipelines.running.places import check_bucket
     from pipelines.running.submission import Submission, backend_of
 
     chosen = {name: words.pop(name) for name in _BACKEND}
     backend = backend_of(root=words["root"], **chosen)
     score_to = words.pop("score_to")
-    for option, place in (("--root", words["root"]), ("--score-to", score_to)):
-        if place is not None and is_folder(place):
-            raise PipelineError(
-                f"{place} is a folder of this machine, which the run's pods do not have: give {option} as s3://BUCKET "
-                "or gs://BUCKET"
-            )
+    check_bucket("--score-to", score_to)
     if score_to is not None:
         if pairs or words.pop("seed") != 0:
             raise click.UsageError("--seed and --option are of training: leave them out with --score-to")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pipelines.errors import PipelineError
+from pipelines.running.places import is_folder
 from pipelines.running.refusals import read_refusal
 from pipelines.use_cases.use_case import Progress, silent
 
@@ -199,11 +200,6 @@ def _check_place(deploy_to: str, root: str, options: Mapping[str, str]) -> None:
             f"{root} is a folder of this machine, which pods cannot read: give the registry as --root s3://BUCKET or "
             "gs://BUCKET, or serve here with --deploy local"
         )
-
-
-def is_folder(place: str) -> bool:
-    """Return whether an address is one of this machine, rather than a bucket's."""
-    return "://" not in place or place.startswith("file://")
 
 
 def _check_writable(registry: "Registry", model: str, run: str) -> None:

@@ -14,6 +14,7 @@ from pipelines.definition.image import PLACEHOLDER, pipeline_image
 from pipelines.definition.needs import DEFAULT_ROOTS, TARGETS
 from pipelines.errors import PipelineError
 from pipelines.running.backends import Backend, Kubeflow, Vertex, Work
+from pipelines.running.places import check_bucket
 
 _HOURLY: Final = "0 * * * *"
 
@@ -36,7 +37,7 @@ def backend_of(
         vertex: Whether Vertex AI runs it.
         project: Google Cloud's project, for Vertex AI.
         region: Its region, for Vertex AI.
-        root: The registry, which Vertex AI must be able to read.
+        root: The registry, which the run must be able to read; None is the backend's usual one.
         service_account: Whose rights the run has.
         experiment: Kubeflow's experiment.
         kfp_namespace: Kubeflow's profile.
@@ -49,6 +50,7 @@ def backend_of(
     if kfp_url is not None:
         if project or region:
             raise PipelineError("--project and --region are Vertex AI's: leave them out with --kfp")
+        check_bucket("--root", root)
         return Kubeflow(kfp_url, experiment, kfp_namespace, service_account)
     if kfp_namespace:
         raise PipelineError("--kfp-namespace is Kubeflow's: leave it out with --vertex")

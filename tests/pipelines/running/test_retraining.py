@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from pipelines.running.claims import Claims
 from pipelines.running.process import this_process
 from pipelines.running.retraining import Joined, Started
 from pipelines.running.retraining import retrain as begin
+from tests.pipelines.registry.conftest import KEYS
+from tests.pipelines.registry.s3_server import Store, s3_server
 from tests.pipelines.running.conftest import IMAGE, another_server
 from tests.pipelines.running.fake_kfp import FakeKubeflow
 from tests.pipelines.running.waiting import Waiting
@@ -29,6 +32,21 @@ from tests.pipelines.running.waiting import Waiting
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("PORTSIDE_REGISTRY", str(tmp_path / "registry"))
     return str(tmp_path / "registry")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Store]:
+    with s3_server(KEYS) as running:
+        yield running
+
+
+@pytest.fixture
+def bucket(server: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A registry that the pods of a run elsewhere can read too."""
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": server.url}.items():
+        monkeypatch.setenv(name, value)
+    with server.bucket():
+        yield "s3://models"
 
 
 def run(*words: str) -> Result:
@@ -51,17 +69,17 @@ def claim(root: str, **where: str) -> None:
 
 
 def test_a_run_is_started_on_kubeflow_with_its_reason_and_everything_that_was_asked(
-    kubeflow: FakeKubeflow, root: str
+    kubeflow: FakeKubeflow, bucket: str
 ) -> None:
     said = on(
-        kubeflow, root, "--because", "drift", "--seed", "3", "--option", "replicas=1:3", "--data", "s3://in/a.csv"
+        kubeflow, bucket, "--because", "drift", "--seed", "3", "--option", "replicas=1:3", "--data", "s3://in/a.csv"
     )
     (made,) = kubeflow.runs.values()
     page = f"{kubeflow.url}/#/runs/details/{made['run_id']}"
     assert said == f"started run {made['display_name']} because drift: {page}\n"
     assert made["runtime_config"]["parameters"] == {
         "use_case": "spam",
-        "root": root,
+        "root": bucket,
         "data": "s3://in/a.csv",
         "seed": 3,
         "because": "drift",
@@ -73,12 +91,12 @@ def test_a_run_is_started_on_kubeflow_with_its_reason_and_everything_that_was_as
     assert IMAGE in str(made["pipeline_spec"])
 
 
-def test_a_second_trigger_joins_the_run_that_is_under_way(kubeflow: FakeKubeflow, root: str) -> None:
-    on(kubeflow, root, "--because", "drift")
+def test_a_second_trigger_joins_the_run_that_is_under_way(kubeflow: FakeKubeflow, bucket: str) -> None:
+    on(kubeflow, bucket, "--because", "drift")
     (made,) = kubeflow.runs.values()
-    since = claims(root).current()
+    since = claims(bucket).current()
     assert since is not None
-    said = on(kubeflow, root, "--because", "new data")
+    said = on(kubeflow, bucket, "--because", "new data")
     assert said == (
         f"joined run {made['display_name']}, under way since {since.since:%Y-%m-%d %H:%M:%S} UTC because drift\n"
     )
@@ -86,40 +104,40 @@ def test_a_second_trigger_joins_the_run_that_is_under_way(kubeflow: FakeKubeflow
 
 
 @pytest.mark.parametrize("state", ["SUCCEEDED", "FAILED", "CANCELED"])
-def test_once_the_run_is_over_the_next_trigger_starts_another(kubeflow: FakeKubeflow, root: str, state: str) -> None:
-    on(kubeflow, root, "--because", "drift")
+def test_once_the_run_is_over_the_next_trigger_starts_another(kubeflow: FakeKubeflow, bucket: str, state: str) -> None:
+    on(kubeflow, bucket, "--because", "drift")
     next(iter(kubeflow.runs.values()))["state"] = state
-    assert on(kubeflow, root, "--because", "drift").startswith("started run ")
+    assert on(kubeflow, bucket, "--because", "drift").startswith("started run ")
     assert len(kubeflow.runs) == 2
 
 
-def test_a_run_that_says_itself_that_it_is_over_is_believed(kubeflow: FakeKubeflow, root: str) -> None:
-    on(kubeflow, root, "--because", "drift")
+def test_a_run_that_says_itself_that_it_is_over_is_believed(kubeflow: FakeKubeflow, bucket: str) -> None:
+    on(kubeflow, bucket, "--because", "drift")
     (made,) = kubeflow.runs.values()
-    claims(root).release_run(made["display_name"])
-    assert on(kubeflow, root, "--because", "drift").startswith("started run ")
+    claims(bucket).release_run(made["display_name"])
+    assert on(kubeflow, bucket, "--because", "drift").startswith("started run ")
 
 
-def test_a_claimed_run_that_is_not_there_yet_is_waited_for(kubeflow: FakeKubeflow, root: str) -> None:
-    claim(root, backend="kfp", url=kubeflow.url, namespace="")
-    assert on(kubeflow, root, "--because", "drift").startswith("joined run spam-before")
+def test_a_claimed_run_that_is_not_there_yet_is_waited_for(kubeflow: FakeKubeflow, bucket: str) -> None:
+    claim(bucket, backend="kfp", url=kubeflow.url, namespace="")
+    assert on(kubeflow, bucket, "--because", "drift").startswith("joined run spam-before")
 
 
-def test_a_claimed_run_that_was_never_submitted_is_given_up_after_a_while(kubeflow: FakeKubeflow, root: str) -> None:
+def test_a_claimed_run_that_was_never_submitted_is_given_up_after_a_while(kubeflow: FakeKubeflow, bucket: str) -> None:
     long_ago = (datetime.now(UTC) - timedelta(minutes=20)).isoformat(timespec="seconds")
     where = {"backend": "kfp", "url": kubeflow.url, "namespace": ""}
     note = {"id": uuid4().hex, "since": long_ago, "run": "spam-before", "because": "drift", "where": where}
-    open_registry(root).records.write(".claims/spam/000001.json", json.dumps(note).encode())
-    assert on(kubeflow, root, "--because", "drift").startswith("started run ")
+    open_registry(bucket).records.write(".claims/spam/000001.json", json.dumps(note).encode())
+    assert on(kubeflow, bucket, "--because", "drift").startswith("started run ")
 
 
-def test_a_refused_run_leaves_the_model_free(kubeflow: FakeKubeflow, root: str) -> None:
+def test_a_refused_run_leaves_the_model_free(kubeflow: FakeKubeflow, bucket: str) -> None:
     kubeflow.unwilling = "no more runs today"
-    result = run("spam", "--kfp", kubeflow.url, "--because", "drift", "--root", root)
+    result = run("spam", "--kfp", kubeflow.url, "--because", "drift", "--root", bucket)
     assert isinstance(result.exception, PipelineError)
     assert "no more runs today" in str(result.exception)
     assert result.output == ""
-    assert claims(root).current() is None
+    assert claims(bucket).current() is None
 
 
 def test_a_trigger_on_this_machine_joins_a_run_of_a_process_that_is_alive(root: str) -> None:
@@ -201,6 +219,7 @@ def test_vertex_ai_is_asked_for_the_job_of_a_claim(
         (["--because", "x", "--project", "p"], "--project is for runs elsewhere: add --kfp URL or --vertex"),
         (["--because", "x", "--image", "i"], "--image is for runs elsewhere: add --kfp URL or --vertex"),
         (["--because", "x", "--kfp", "http://kfp", "--deploy", "local"], "--deploy is for runs on this machine"),
+        (["--because", "x", "--kfp", "http://kfp", "--root", "registry"], "registry is a folder of this machine"),
     ],
 )
 def test_choices_that_contradict_one_another_are_told_and_nothing_is_claimed(
