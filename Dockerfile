@@ -18,6 +18,7 @@ COPY README.md LICENSE portside.py ./
 # The command line's root asks predictors for their errors; what serves stays away.
 COPY predictors/__init__.py predictors/errors.py predictors/
 COPY loadtests loadtests
+COPY reports reports
 RUN python -m pip install --quiet --no-deps .
 
 FROM python:3.13-slim AS loadtest
@@ -39,6 +40,7 @@ COPY predictors predictors
 COPY cluster cluster
 COPY rollouts rollouts
 COPY pipelines pipelines
+COPY reports reports
 RUN python -m pip install --quiet --no-deps .
 
 FROM python:3.13-slim AS pipeline

@@ -69,7 +69,7 @@ endif
 check: setup ## lint, types, architecture
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy portside.py predictors pipelines cluster loadtests rollouts benchmarks tests
+	@$(BIN)/mypy portside.py predictors pipelines cluster loadtests rollouts reports benchmarks tests
 	@$(BIN)/lint-imports
 
 format: setup ## format the code

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _HERE: Final = Path(__file__).resolve().parent
-_PACKAGES: Final = ("pipelines", "predictors")
-_SOURCES: Final = (".py", ".jinja")
+_PACKAGES: Final = ("pipelines", "predictors", "reports")
+_SOURCES: Final = (".py", ".css", ".jinja")
 
 
 def code_commit() -> str | None:
@@ -42,7 +42,8 @@ def code_commit() -> str | None:
 def code_digest(use_case: str = "") -> str:
     """Return the hexadecimal SHA-256 of the code that trains: the same in a checkout and where it is installed.
 
-    It is over the relative path and the content of every source file of the packages ``pipelines`` and ``predictors``.
+    It is over the relative path and the content of every source file of the packages ``pipelines``, ``predictors`` and
+    ``reports``.
 
     Args:
         use_case: Where it is a module of one's own, its file counts too, or all of the package that it is in.

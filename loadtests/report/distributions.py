@@ -12,8 +12,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 
 from loadtests.histogram import Counted
 from loadtests.judging.objective import duration_text
-from loadtests.report.drawing import DASHES, Ink, Key, Plot, draw, duration_axis
+from loadtests.report.drawing import DASHES, Ink, draw, duration_axis
 from loadtests.report.limits import Limit
+from reports.drawing import Key, Plot
 
 #: Bars of a histogram, for each power of ten.
 _BARS: Final = 20

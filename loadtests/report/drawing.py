@@ -1,27 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plots as SVG that belongs to a page: colours are the page's, text is text, and the same plot gives the same bytes."""
+"""The page's colours, the sizes of its plots, and their axes."""
 
-import io
 import math
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-import matplotlib as mpl
-from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, MultipleLocator, NullFormatter, NullLocator
 
 from loadtests.judging.objective import duration_text
+from reports.drawing import Inks, Key, Plot, draw_svg
 
 #: Widths of a plot, in inches: on a screen and on paper, and on a telephone.
 _WIDE: Final = 9.6
 _NARROW: Final = 4.2
-_POINTS: Final = 72
 #: Up to that many decades, an axis of durations has labels between the powers of ten.
 _FEW_DECADES: Final = 2.2
 _LONG_SECONDS: Final = 600
@@ -30,8 +22,8 @@ _STEPS: Final = (120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 86_400)
 _MOST_LABELS: Final = 8
 
 
-class Ink(StrEnum):
-    """A colour of the page, by the name of its CSS variable; the value is what stands for it until it is replaced."""
+class Ink(Inks):
+    """The colours of the page; see ``Inks``."""
 
     TEXT = "#000001"
     GRID = "#000002"
@@ -51,52 +43,11 @@ class Ink(StrEnum):
     KIND5 = "#000010"
     KIND6 = "#000011"
 
-    @property
-    def variable(self) -> str:
-        """How CSS refers to it."""
-        return f"var(--{self.name.lower()})"
-
 
 #: The lines of limits, in turn: of two that are equal, each shows in the gaps of the other.
 DASHES: Final = ((0, (4, 4)), (4, (4, 4)))
 
 KINDS: Final = (Ink.KIND1, Ink.KIND2, Ink.KIND3, Ink.KIND4, Ink.KIND5, Ink.KIND6)
-
-
-@dataclass(frozen=True)
-class Key:
-    """An entry of a plot's legend.
-
-    Attributes:
-        label: What is drawn so.
-        ink: In which colour.
-        form: A class of the page's style: line, dashed, area or cross.
-    """
-
-    label: str
-    ink: Ink
-    form: str = "line"
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A plot, ready for the page.
-
-    Attributes:
-        title: What it shows.
-        about: How it is to be read.
-        alt: What it shows, in words and figures, for who cannot see it.
-        legend: What is drawn how.
-        wide: The SVG.
-        narrow: The same for a narrow screen.
-    """
-
-    title: str
-    about: str
-    alt: str
-    legend: tuple[Key, ...]
-    wide: Markup
-    narrow: Markup
 
 
 def draw(
@@ -112,8 +63,10 @@ def draw(
         legend: As in ``Plot``.
         height: In inches.
     """
-    wide, narrow = (_svg(paint, width, height, salt=f"{title} {width}") for width in (_WIDE, _NARROW))
-    return Plot(title, about, alt, legend, wide, narrow)
+    drawings = tuple(
+        draw_svg(paint, inks=Ink, width=width, height=height, salt=f"{title} {width}") for width in (_WIDE, _NARROW)
+    )
+    return Plot(title, about, alt, legend, drawings)
 
 
 def time_axis(axes: Axes, seconds: float) -> None:
@@ -162,52 +115,3 @@ def duration_axis(axes: Axes, which: str, shortest_us: float, longest_us: float,
     axis.set_major_formatter(FuncFormatter(lambda value, _: duration_text(value)))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
-
-
-def _svg(paint: Callable[[Axes], None], width: float, height: float, salt: str) -> Markup:
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(
-            {
-                "svg.fonttype": "none",
-                "svg.hashsalt": salt,
-                "text.parse_math": False,
-                "font.size": 9.5,
-                "text.color": Ink.TEXT.value,
-                "axes.edgecolor": Ink.MUTED.value,
-                "axes.labelcolor": Ink.MUTED.value,
-                "axes.labelsize": 9.5,
-                "axes.facecolor": "none",
-                "axes.spines.top": False,
-                "axes.spines.right": False,
-                "axes.grid": True,
-                "axes.axisbelow": True,
-                "grid.color": Ink.GRID.value,
-                "grid.linewidth": 0.8,
-                "xtick.color": Ink.MUTED.value,
-                "ytick.color": Ink.MUTED.value,
-                "lines.linewidth": 1.5,
-                "lines.solid_joinstyle": "round",
-            }
-        )
-        figure = Figure(figsize=(width, height), facecolor="none")
-        FigureCanvasSVG(figure)
-        axes = figure.add_axes((0.82 / width, 0.52 / height, 1 - 1.0 / width, 1 - 0.72 / height))
-        paint(axes)
-        file = io.StringIO()
-        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    return _for_a_page(file.getvalue(), width * _POINTS, height * _POINTS)
-
-
-def _for_a_page(svg: str, width: float, height: float) -> Markup:
-    """Return what stands between the tags of an SVG document, in the colours of the page."""
-    inner = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
-    inner = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", inner, flags=re.DOTALL)
-    # Groups are named by their order, in every plot alike; nothing refers to them. The font is the page's.
-    inner = re.sub(r'<g id="[^"]*">', "<g>", inner)
-    inner = re.sub(r" font-family: [^;]*;", "", inner)
-    inner = inner.replace("xlink:href", "href")
-    for ink in Ink:
-        inner = inner.replace(ink.value, ink.variable)
-    inner = re.sub(r"\n\s*", "\n", inner).strip()
-    return Markup(f'<svg viewBox="0 0 {width:g} {height:g}" aria-hidden="true">{inner}</svg>')  # noqa: S704 (drawn here)

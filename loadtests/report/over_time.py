@@ -11,11 +11,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from loadtests.judging.objective import duration_text
-from loadtests.report.drawing import DASHES, KINDS, Ink, Key, Plot, count_axis, draw, duration_axis, time_axis
+from loadtests.report.drawing import DASHES, KINDS, Ink, count_axis, draw, duration_axis, time_axis
 from loadtests.report.limits import Limit
 from loadtests.report.text import rate_text
 from loadtests.report.timeline import Interval
 from loadtests.run import Run
+from reports.drawing import Key, Plot
 
 #: Up to that many points, a line shows each of them.
 _FEW_POINTS: Final = 60

@@ -9,6 +9,7 @@ from loadtests.judging.verdict import Verdict
 from loadtests.report import tables
 from loadtests.report.text import rate_text, reason
 from loadtests.run import Run
+from reports.page import page_from
 
 _FOLDER: Final = Path(__file__).parent
 _SHARES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
@@ -26,19 +27,10 @@ def write_page(run: Run, verdict: Verdict, path: Path) -> None:
 
 def render_page(run: Run, verdict: Verdict) -> str:
     """Return the page of a run that was judged, as HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     from loadtests.report.plots import plots
 
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("page.html.jinja").render(
+    return page_from(
+        _FOLDER,
         run=run,
         verdict=verdict,
         reason=reason(verdict),

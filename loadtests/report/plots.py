@@ -6,11 +6,11 @@ from typing import Final
 
 from loadtests.judging.verdict import Verdict
 from loadtests.report.distributions import latency_histogram, percentile_curves
-from loadtests.report.drawing import Plot
 from loadtests.report.limits import limits
 from loadtests.report.over_time import failures, latency_over_time, lateness, rates, versions
 from loadtests.report.timeline import interval_length, intervals
 from loadtests.run import Run
+from reports.drawing import Plot
 
 #: More intervals than these cannot be told apart in a plot.
 _MOST_INTERVALS: Final = 240

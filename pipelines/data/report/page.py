@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from pipelines.data.validation import Findings
+from reports.page import page_from
 
 _FOLDER: Final = Path(__file__).parent
 
@@ -17,17 +18,8 @@ def render_page(findings: Findings, title: str, champion: str) -> str:
         title: What people call the use case.
         champion: The version that the data were compared with; empty where there was none.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("page.html.jinja").render(
+    return page_from(
+        _FOLDER,
         findings=findings,
         title=title,
         champion=champion,

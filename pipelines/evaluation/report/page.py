@@ -9,6 +9,7 @@ from pipelines.evaluation.evaluation import LEAST_OF_A_LABEL, LEAST_ROWS, Evalua
 from pipelines.evaluation.report.meanings import meanings
 from pipelines.evaluation.report.tables import confusion_table, metrics_table, slices_table
 from pipelines.evaluation.report.text import figure_text, interval_text, name_text
+from reports.page import page_from
 
 _FOLDER: Final = Path(__file__).parent
 
@@ -21,20 +22,11 @@ def evaluation_page(evaluation: Evaluation, title: str, facts: Mapping[str, str]
         title: What was evaluated.
         facts: What readers must know of it by name, such as the model's version, the data's digest, the seed.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     from pipelines.evaluation.report.plots import score_plots, threshold_plots
 
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     primary = evaluation.primary
-    return environment.get_template("page.html.jinja").render(
+    return page_from(
+        _FOLDER,
         title=title,
         facts={name: text for name, text in facts.items() if text},
         rows=figure_text(evaluation.rows),

@@ -12,8 +12,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from pipelines.evaluation.calibration import Calibration
 from pipelines.evaluation.curves import CurvePoint
 from pipelines.evaluation.evaluation import Confusion, Evaluation
-from pipelines.evaluation.report.drawing import DASHES, Ink, Key, Plot, draw, share_axis
+from pipelines.evaluation.report.drawing import DASHES, Ink, draw, share_axis
 from pipelines.evaluation.report.text import figure_text, short_count
+from reports.drawing import Key, Plot
 
 Floats = npt.NDArray[np.float64]
 

@@ -16,7 +16,7 @@ ROOT = Path(pipelines.__file__).parent.parent
 
 def test_the_code_has_the_same_digest_where_it_is_installed(tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__")
-    for package in ("pipelines", "predictors"):
+    for package in ("pipelines", "predictors", "reports"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
     installed = elsewhere(tmp_path)
     assert installed == elsewhere(ROOT) == code_digest()
