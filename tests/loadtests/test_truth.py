@@ -106,11 +106,14 @@ def test_a_fixed_delay_is_measured(known_server: Server, slo_file: Slo, load: Lo
     server = known_server("--delay", "20ms")
     # In the first second connections are made, which takes some requests milliseconds longer.
     told = load(server, rate=100, duration=7, warmup=1, slo=slo_file(WIDE), save_timetable=tmp_path / "timetable.csv")
-    real = true_latencies_ms(server.end(), tmp_path / "timetable.csv")[100:]
+    record = server.end()
+    real = true_latencies_ms(record, tmp_path / "timetable.csv")[100:]
     assert (told.code, told.verdict) == (0, "PASS"), told.everything
     assert (told.requests, told.failed, told.dropped) == (600, 0, 0)
-    assert_near(told.percentile_ms("service", 0.5), 20)
-    assert_near(told.percentile_ms("latency", 0.5), 20)
+    # No sleep ends early, and how late it ends is the machine's; the server's record has it.
+    assert 20 <= told.percentile_ms("service", 0.5) <= told.percentile_ms("latency", 0.5)
+    assert_near(told.percentile_ms("service", 0.5), percentile(record.service_ms(), 0.5))
+    assert_near(told.percentile_ms("latency", 0.5), percentile(real, 0.5), told.lag_ms)
     # A busy machine holds up the server, which its record shows, and Locust, which then also sends late: 5 % of the
     # answers come after a hold-up such as 1 % of the requests leave after, and 1 % after one like the longest.
     assert_near(told.percentile_ms("latency", 0.95), percentile(real, 0.95), told.lag_ms)
