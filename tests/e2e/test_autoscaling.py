@@ -22,7 +22,8 @@ Load = Callable[[Client], AbstractContextManager[Outcome]]
 UP_SECONDS = 180
 DOWN_SECONDS = 420
 
-MESSAGES = {"text": np.array(["call me when you can, I am at the station"] * 400, dtype=object)}
+#: Enough for the autoscaler; a pod that has all it can do would answer late while the next one starts beside it.
+MESSAGES = {"text": np.array(["call me when you can, I am at the station"] * 200, dtype=object)}
 ONE_MESSAGE = {"text": MESSAGES["text"][:1]}
 USERS = {"user_id": np.arange(1, 201, dtype=np.int64)}
 ONE_USER = {"user_id": USERS["user_id"][:1]}

@@ -91,7 +91,7 @@ def test_two_workers_send_every_arrival_of_one_timetable_exactly_once(
     key = f"loadtests/{namespace.name}.json"
     args = ("spam", *INSIDE, "--rate=100", "--duration=30", "--seed=7", f"--slo={SLO}", f"--json=s3://models/{key}")
     # With as many replicas as there may be, none comes or goes with its count.
-    with scale("spam", 4) as pods:
+    with scale("spam", 2) as pods:
         before = sum(map(answered, pods))
         ended = run_load_job(namespace, tmp_path, *args, seconds=30, slo="error_rate: 0.01\n", workers=2)
         after = sum(map(answered, pods))
