@@ -83,10 +83,8 @@ def _canary(look: Look) -> Status:
 
 
 def _wrong(look: Look, service: Service) -> str | None:
-    """Return why a rollout cannot be, in one sentence with what to do; None where it can."""
-    return (
-        service.unfit or look.seen.routes_problem or _wrong_version(look, service) or _wrong_surroundings(look, service)
-    )
+    """Return why one that is not hopeless cannot begin, in one sentence with what to do; None where it can."""
+    return look.seen.routes_problem or _wrong_version(look, service) or _wrong_surroundings(look, service)
 
 
 def _hopeless(look: Look, service: Service) -> str | None:
