@@ -89,10 +89,10 @@ def _measured(look: Look, step: Step) -> Status:
     """Return the status of a step whose share is answered, and no gate of which is violated."""
     if not look.seen.canary.ready:
         return _held(look)
-    waits = _incomplete(look, step)
+    waits, holds = _incomplete(look, step), step.hold and look.rollout.resumed_step < look.status.step
     if waits is not None:
-        return _late_or(look, f"step {_place(look)}, {step.traffic} %: {waits}", counts=not step.hold)
-    if step.hold and look.rollout.resumed_step < look.status.step:
+        return _late_or(look, f"step {_place(look)}, {step.traffic} %: {waits}", counts=not holds)
+    if holds:
         return replace(look.status, verdict=f"step {_place(look)} holds at {step.traffic} % until it is resumed")
     done = f"step {_place(look)} at {step.traffic} % holds: {_told(look.status.gates)}"
     return begin_promotion(look, done) if look.status.step == len(look.rollout.steps) else _next_step(look, done)

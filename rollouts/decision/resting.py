@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The deadline stands still while a rollout waits for somebody: in a pause, and in a step that holds."""
+"""The deadline stands still while a rollout waits for somebody: in a pause, and in a step that holds, until resumed."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -25,4 +25,4 @@ def _rests(rollout: Rollout, status: Status) -> bool:
     if status.phase is not Phase.PROGRESSING or not 0 < status.step <= len(rollout.steps):
         return False
     step = rollout.steps[status.step - 1]
-    return step.hold and status.traffic == step.traffic
+    return step.hold and rollout.resumed_step < status.step and status.traffic == step.traffic

@@ -162,7 +162,8 @@ class Course:
     def _check_deadline(self, before: Status, after: Status) -> None:
         steps = self.world.rollout.steps
         is_held = before.phase is Phase.PROGRESSING and steps[before.step - 1] == Step(before.traffic, hold=True)
-        if before.phase in {Phase.SHADOWING, Phase.PROGRESSING} and not is_held:
+        is_resumed = self.world.rollout.resumed_step >= before.step
+        if before.phase in {Phase.SHADOWING, Phase.PROGRESSING} and (is_resumed or not is_held):
             self.measured += 1
         if before.phase is not Phase.REVERTING and after.outcome is Phase.INCONCLUSIVE:
             assert self.measured >= DEADLINE
